@@ -1,0 +1,45 @@
+"""What an example is, and what a finished model folder is called: the names every stage agrees on."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+CLASS_NAMES = (
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+)
+NUM_CLASSES = len(CLASS_NAMES)
+IMAGE_SHAPE = (28, 28, 1)
+
+INPUT_NAME = "image"
+OUTPUT_NAME = "probabilities"
+
+METADATA_DIR = "metadata"
+#: All that a model folder may hold at its top, but for the manifest.
+MODEL_FOLDER_ENTRIES = ("saved_model.pb", "fingerprint.pb", "variables", "assets", METADATA_DIR)
+MANIFEST_NAME = "manifest.json"
+MANIFEST_SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Labelled images: ``images`` uint8 (N, 28, 28, 1) in [0, 255], ``labels`` int32 (N,) in [0, 9]."""
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int32]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, indices: NDArray[np.int64]) -> "Examples":
+        """The examples at ``indices`` int64 (M,), in that order."""
+        return Examples(self.images[indices], self.labels[indices])

@@ -1,0 +1,1 @@
+"""What the predictions are worth: figures in numbers and in pictures. NumPy only."""

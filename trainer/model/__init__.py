@@ -1,0 +1,1 @@
+"""Networks, their layers, and the augmentation in front of them. Keras 3, any backend."""
