@@ -1,0 +1,221 @@
+"""The training loop: one epoch is one call of Keras's ``fit``, then the decisions, then the checkpoint.
+
+The state between two epochs is explicit (``TrainingState``), and everything random inside an epoch comes from the
+seed, the epoch's number and the dropout layers' own variables. So an epoch that starts from a checkpoint is, bit for
+bit, the epoch that an uninterrupted run would have trained.
+"""
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from trainer.contract import Examples
+from trainer.errors import TrainingError
+from trainer.training.checkpoint import Arrays, TrainingState
+from trainer.training.non_finite import FirstNonFiniteStep, StopOnNonFinite
+from trainer.training.schedule import EarlyStop, Plateau
+
+# The compiled loop returns to Python after about this many images: often enough for a progress bar and for a signal
+# to be heard within seconds, seldom enough that the time spent in Python does not matter.
+IMAGES_PER_EXECUTION = 2048
+PREDICTION_BATCH = 1000
+
+EpochInputs = Callable[[int], tuple[Mapping[str, NDArray[Any]], NDArray[np.int32]]]
+EpochRow = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train. ``learning_rate`` and patience in epochs as in Adam, ReduceLROnPlateau and EarlyStopping."""
+
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    min_learning_rate: float
+    lr_factor: float
+    lr_patience: int
+    early_stop_patience: int
+    clip_norm: float
+    weight_decay: float
+
+    def initial_state(self) -> TrainingState:
+        """The state before the first epoch."""
+        plateau = Plateau(self.lr_factor, self.lr_patience, self.min_learning_rate)
+        return TrainingState(plateau, EarlyStop(self.early_stop_patience))
+
+
+@dataclass(frozen=True)
+class Networks:
+    """Two views of the same weights.
+
+    Attributes:
+        training: what ``epoch_inputs`` yields → logits (B, 10), augmentation in front.
+        inference: images uint8 (B, 28, 28, 1) → probabilities float32 (B, 10), nothing random.
+    """
+
+    training: keras.Model
+    inference: keras.Model
+
+
+def fit(
+    networks: Networks,
+    epoch_inputs: EpochInputs,
+    validation: Examples,
+    *,
+    recipe: Recipe,
+    start: TrainingState,
+    progress: keras.callbacks.Callback,
+    commit: Callable[[TrainingState], None],
+) -> TrainingState:
+    """Train from ``start`` until the epochs or the patience run out.
+
+    Args:
+        epoch_inputs: for an epoch's number (from 1), the inputs of ``networks.training`` and the labels int32 (N,), in
+            the order in which that epoch visits them.
+        validation: decides on the learning rate, on the end, and on which epoch's weights are the best.
+        start: ``recipe.initial_state()``, or what an earlier run committed.
+        progress: sees every execution of the compiled loop.
+        commit: called with the state after each epoch.
+
+    Returns:
+        The last state. ``networks`` then hold its best weights.
+
+    Raises:
+        TrainingError: the loss is not finite, or nothing was learned.
+    """
+    _compile(networks.training, recipe)
+    state = start
+    if state.epoch:
+        _restore(networks.training, state)
+    while state.epoch < recipe.epochs and not state.early_stop.stopped:
+        state = _train_epoch(networks, epoch_inputs, validation, state, recipe=recipe, progress=progress)
+        commit(state)
+    _refuse_unlearned(state, validation)
+    networks.inference.set_weights(state.best)
+    return state
+
+
+def _compile(model: keras.Model, recipe: Recipe) -> None:
+    model.compile(
+        optimizer=keras.optimizers.Adam(
+            learning_rate=recipe.learning_rate,
+            weight_decay=recipe.weight_decay or None,
+            clipnorm=recipe.clip_norm or None,
+        ),
+        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy"), FirstNonFiniteStep()],
+        steps_per_execution=max(1, IMAGES_PER_EXECUTION // recipe.batch_size),
+        # XLA makes convolutions slower on CPUs; on JAX compiling is the only way, so Keras's choice stands there.
+        jit_compile=False if keras.backend.backend() == "tensorflow" else "auto",
+    )
+    model.optimizer.build(model.trainable_variables)
+
+
+def _train_epoch(
+    networks: Networks,
+    epoch_inputs: EpochInputs,
+    validation: Examples,
+    state: TrainingState,
+    *,
+    recipe: Recipe,
+    progress: keras.callbacks.Callback,
+) -> TrainingState:
+    epoch = state.epoch + 1
+    started = time.perf_counter()
+    inputs, labels = epoch_inputs(epoch)
+    steps = math.ceil(len(labels) / recipe.batch_size)
+    training_logs = networks.training.fit(
+        inputs,
+        labels,
+        batch_size=recipe.batch_size,
+        initial_epoch=epoch - 1,
+        epochs=epoch,
+        shuffle=False,  # The order is epoch_inputs' decision: Keras's own shuffle can't be resumed.
+        verbose=0,
+        callbacks=[StopOnNonFinite(steps_before=(epoch - 1) * steps), progress],
+    ).history
+    val_loss, val_accuracy = _validate(networks.inference, validation)
+    learning_rate = float(keras.ops.convert_to_numpy(networks.training.optimizer.learning_rate))
+    seconds = time.perf_counter() - started
+    row: EpochRow = {
+        "epoch": epoch,
+        "loss": training_logs["loss"][0],
+        "accuracy": training_logs["accuracy"][0],
+        "val_loss": val_loss,
+        "val_accuracy": val_accuracy,
+        "learning_rate": learning_rate,
+        "seconds": seconds,
+    }
+    return _decide(networks, state, row, learning_rate)
+
+
+def _decide(networks: Networks, state: TrainingState, row: EpochRow, learning_rate: float) -> TrainingState:
+    """The state after the epoch that ``row`` describes, with the next epoch's learning rate already set."""
+    epoch, val_loss = int(row["epoch"]), row["val_loss"]
+    plateau, next_rate = state.plateau.observe(val_loss, learning_rate)
+    early_stop = state.early_stop.observe(val_loss, epoch)
+    networks.training.optimizer.learning_rate = next_rate
+    return TrainingState(
+        plateau=plateau,
+        early_stop=early_stop,
+        epoch=epoch,
+        model=_values(networks.training.variables),
+        optimizer=_values(networks.training.optimizer.variables),
+        best=networks.inference.get_weights() if early_stop.best_epoch == epoch else state.best,
+        history=(*state.history, row),
+        seconds=state.seconds + row["seconds"],
+    )
+
+
+def _restore(model: keras.Model, state: TrainingState) -> None:
+    _assign(model.variables, state.model)
+    _assign(model.optimizer.variables, state.optimizer)
+
+
+def _values(variables: list[keras.Variable]) -> Arrays:
+    return [np.asarray(keras.ops.convert_to_numpy(variable)) for variable in variables]
+
+
+def _assign(variables: list[keras.Variable], values: Arrays) -> None:
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
+
+
+def predict(network: keras.Model, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """Probabilities float32 (N, 10) of ``images`` uint8 (N, 28, 28, 1), every image once and in order."""
+    probabilities = network.predict(images, batch_size=PREDICTION_BATCH, verbose=0)
+    return np.asarray(probabilities, dtype=np.float32)
+
+
+def _validate(network: keras.Model, validation: Examples) -> tuple[float, float]:
+    """Mean cross-entropy in nats, and accuracy in [0, 1]."""
+    probabilities = predict(network, validation.images).astype(np.float64)
+    of_truth = probabilities[np.arange(len(validation)), validation.labels]
+    loss = float(-np.log(np.clip(of_truth, keras.backend.epsilon(), 1.0)).mean())
+    if not math.isfinite(loss):
+        raise TrainingError(
+            "the validation loss is not finite",
+            expected="a finite loss",
+            received=str(loss),
+            do="lower --learning-rate, or choose --precision float32",
+        )
+    return loss, float((probabilities.argmax(axis=1) == validation.labels).mean())
+
+
+def _refuse_unlearned(state: TrainingState, validation: Examples) -> None:
+    """Raise TrainingError unless the best epoch beats always naming the commonest class."""
+    accuracy = state.history[state.early_stop.best_epoch - 1]["val_accuracy"]
+    majority = float(np.bincount(validation.labels).max() / len(validation))
+    if accuracy <= majority + 3 * math.sqrt(majority * (1 - majority) / len(validation)):
+        raise TrainingError(
+            f"nothing was learned in {state.epoch} epochs",
+            expected=f"a validation accuracy above chance ({majority:.3f})",
+            received=f"{accuracy:.3f}",
+            do="train longer, on more images, or with another --learning-rate",
+        )
