@@ -1,0 +1,162 @@
+"""A folder of this machine, or one that is mounted like one (``/gcs/bucket/…``)."""
+
+import fcntl
+import os
+import shutil
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from trainer.errors import StorageError
+from trainer.storage.atomic import UNFINISHED_SUFFIX, creating, file_errors, replacing
+from trainer.storage.folder import HIDDEN_PREFIX, check_name, is_hidden
+
+_LOCK_NAME = f"{HIDDEN_PREFIX}publish.lock"
+
+
+class LocalFolder:
+    """Never renames a folder and never follows a symbolic link out of itself."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root.absolute()
+
+    @property
+    def uri(self) -> str:
+        return str(self._root)
+
+    def child(self, name: str) -> "LocalFolder":
+        return LocalFolder(self._path(name))
+
+    def read(self, name: str) -> bytes:
+        path = self._path(name)
+        with file_errors(path):
+            return path.read_bytes()
+
+    def write(self, name: str, data: bytes) -> None:
+        path = self._path(name)
+        with file_errors(path), replacing(path) as file:
+            file.write(data)
+
+    def create(self, name: str, data: bytes) -> None:
+        path = self._path(name)
+        with file_errors(path), creating(path) as file:
+            file.write(data)
+
+    def exists(self, name: str) -> bool:
+        path = self._path(name)
+        with file_errors(path):
+            return path.is_file()
+
+    def names(self, prefix: str = "") -> list[str]:
+        """Symbolic links that lead to a folder, out of this one or nowhere are left out."""
+        with file_errors(self._root):
+            files = [path for path in self._walk() if path.is_file() and self._is_inside(path)]
+        names = [path.relative_to(self._root).as_posix() for path in files]
+        return sorted(name for name in names if name.startswith(prefix) and not is_hidden(name))
+
+    def delete(self, name: str) -> None:
+        path = self._path(name)
+        with file_errors(path):
+            path.unlink(missing_ok=True)
+
+    def upload(self, name: str, path: Path) -> None:
+        target = self._path(name)
+        with file_errors(path):
+            source = path.open("rb")
+        with source, file_errors(target), replacing(target) as file:
+            shutil.copyfileobj(source, file)
+
+    def download(self, name: str, path: Path) -> None:
+        LocalFolder(path.parent).upload(path.name, self._path(name))
+
+    def check_writable(self) -> None:
+        probe = f"{HIDDEN_PREFIX}{uuid.uuid4().hex}.probe"
+        self.write(probe, b"probe")
+        self.delete(probe)
+
+    @contextmanager
+    def publication(self, marker: str, content: bytes) -> Iterator["LocalPublication"]:
+        """Raises StorageError at once if another process holds the right. A killed process loses it."""
+        with _lock(self._root / _LOCK_NAME):
+            self._remove_unfinished()
+            yield LocalPublication(self, marker, content)
+
+    def _path(self, name: str) -> Path:
+        path = self._root / check_name(name)
+        if not self._is_inside(path):
+            expected = f"a file below {self._root}"
+            raise StorageError(
+                "a symbolic link leads out of the folder", expected=expected, received=str(path)
+            )
+        return path
+
+    def _is_inside(self, path: Path) -> bool:
+        return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(self._root))
+
+    def _remove_unfinished(self) -> None:
+        """What killed publishers were just writing."""
+        with file_errors(self._root):
+            for path in self._walk():
+                if path.name.startswith(HIDDEN_PREFIX) and path.name.endswith(UNFINISHED_SUFFIX):
+                    path.unlink()
+
+    def _walk(self) -> Iterator[Path]:
+        if not self._root.exists():
+            return
+        for folder, _, files in os.walk(self._root, onerror=_raise):
+            for file in files:
+                yield Path(folder, file)
+
+
+class LocalPublication:
+    """Filling a folder under its lock."""
+
+    def __init__(self, folder: LocalFolder, marker: str, content: bytes) -> None:
+        self._folder = folder
+        self._marker = marker
+        self._content = content
+
+    def put(self, name: str, path: Path) -> None:
+        self._folder.upload(name, path)
+
+    def remove(self, name: str) -> None:
+        self._folder.delete(name)
+
+    def commit(self) -> None:
+        self._folder.create(self._marker, self._content)
+
+
+@contextmanager
+def _lock(path: Path) -> Iterator[None]:
+    """Hold the lock file at ``path``. The kernel frees the lock when the process ends, however it ends."""
+    with file_errors(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        file = path.open("ab")
+    with file:
+        _acquire(file, path)
+        yield
+        path.unlink()
+
+
+def _acquire(file: IO[bytes], path: Path) -> None:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise _busy(path.parent) from error
+    except OSError as error:
+        received, do = f"{path}: {error.strerror}", "choose a folder on a file system that has file locks"
+        raise StorageError("this folder can't be locked", received=received, do=do) from error
+    # The holder before us removes its lock file at the end: a lock on a file without a name guards nothing.
+    if os.fstat(file.fileno()).st_nlink == 0:
+        raise _busy(path.parent)
+
+
+def _busy(folder: Path) -> StorageError:
+    do = "wait for it, then start this command again"
+    return StorageError("another process is publishing here", received=str(folder), do=do)
+
+
+def _raise(error: OSError) -> None:
+    raise error
