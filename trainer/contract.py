@@ -1,9 +1,11 @@
 """What an example is, and what a finished model folder is called: the names every stage agrees on."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 CLASS_NAMES = (
     "T-shirt/top",
@@ -34,12 +36,12 @@ MANIFEST_SCHEMA = 1
 class Examples:
     """Labelled images: ``images`` uint8 (N, 28, 28, 1) in [0, 255], ``labels`` int32 (N,) in [0, 9]."""
 
-    images: NDArray[np.uint8]
-    labels: NDArray[np.int32]
+    images: "NDArray[np.uint8]"
+    labels: "NDArray[np.int32]"
 
     def __len__(self) -> int:
         return len(self.labels)
 
-    def take(self, indices: NDArray[np.int64]) -> "Examples":
+    def take(self, indices: "NDArray[np.int64]") -> "Examples":
         """The examples at ``indices`` int64 (M,), in that order."""
         return Examples(self.images[indices], self.labels[indices])

@@ -67,9 +67,7 @@ def test_a_lost_answer_to_a_delete(folder, server) -> None:
 @every_action
 @pytest.mark.usefixtures("server")
 def test_a_bucket_that_does_not_exist(action: Action) -> None:
-    message = (
-        "no such bucket – received gs://other-bucket/folder.*: 404 The specified .* not exist. – create the"
-    )
+    message = "no such bucket – received gs://other-bucket/folder.*: 404 The specified .* not exist. – create the"
     with pytest.raises(StorageError, match=message) as caught:
         action(open_folder("gs://other-bucket/folder"))
     assert not isinstance(caught.value, NotFoundError)

@@ -140,9 +140,7 @@ def test_of_many_publishers_exactly_one_commits(server, tmp_path: Path, address:
     contents = [make_payload(tmp_path / str(i), chr(97 + i), files=9 + i % 3) for i in range(count)]
     server.latency_seconds = 0.002
 
-    outcomes = json.loads(
-        run_publishers(server, "race", folder.uri, *(tmp_path / str(i) for i in range(count)))
-    )
+    outcomes = json.loads(run_publishers(server, "race", folder.uri, *(tmp_path / str(i) for i in range(count))))
 
     assert outcomes.count(None) == 1, outcomes
     assert set(outcomes) <= {None, "AlreadyExistsError", "StorageError"}
@@ -192,9 +190,7 @@ def test_a_marker_that_is_there_is_not_replaced(claimed: BucketPublication) -> N
     assert model_folder().read(MARKER) == b"by other means"
 
 
-def test_a_late_request_of_a_former_holder_changes_nothing(
-    claimed: BucketPublication, tmp_path: Path
-) -> None:
+def test_a_late_request_of_a_former_holder_changes_nothing(claimed: BucketPublication, tmp_path: Path) -> None:
     newer = make_payload(tmp_path / "newer", "b")
     (tmp_path / "late").write_bytes(b"late")
     publish(tmp_path / "newer", model_folder(), marker=MARKER)
@@ -230,9 +226,7 @@ def test_publishing_outlives_passing_errors(server, source: Path, status: int) -
 def test_a_second_local_publisher_is_refused_at_once(source: Path, tmp_path: Path) -> None:
     folder = open_folder(tmp_path / "model")
     with folder.publication(MARKER, b"first") as first:
-        with pytest.raises(
-            StorageError, match="another process is publishing here – received .*/model – wait"
-        ):
+        with pytest.raises(StorageError, match="another process is publishing here – received .*/model – wait"):
             publish(source, open_folder(tmp_path / "model"), marker=MARKER)
         first.commit()
     assert folder.read(MARKER) == b"first"

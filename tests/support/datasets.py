@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+
 from trainer.contract import Examples
-from trainer.data import idx
+from trainer.data import idx, sketches
 from trainer.data.idx import Dataset
 
 FILE_NAMES = {
@@ -36,3 +37,8 @@ def random_dataset(train: int = 40, test: int = 20, *, seed: int = 0) -> Dataset
         return Examples(images, (np.arange(count) % 10).astype(np.int32))
 
     return Dataset(part(train), part(test))
+
+
+def drawn_dataset(train: int = 400, test: int = 200) -> Dataset:
+    """The first of the built-in drawings: what passes every check and can be learned in an epoch or two."""
+    return Dataset(sketches.draw(train, stream=1), sketches.draw(test, stream=2))

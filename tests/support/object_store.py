@@ -138,9 +138,7 @@ class ObjectStore:
             self.get(bucket, name, conditions)
             del self.objects(bucket)[name]
 
-    def copy(
-        self, source: tuple[str, str], bucket: str, name: str, conditions: Mapping[str, str]
-    ) -> StoredObject:
+    def copy(self, source: tuple[str, str], bucket: str, name: str, conditions: Mapping[str, str]) -> StoredObject:
         """Content and metadata of ``source``: (bucket, name)."""
         with self._lock:
             original = self.get(*source, {})

@@ -278,9 +278,7 @@ def storage_server(*buckets: str) -> Iterator[StorageServer]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--port-file", type=Path, required=True, help="gets the port, when the server listens"
-    )
+    parser.add_argument("--port-file", type=Path, required=True, help="gets the port, when the server listens")
     parser.add_argument("bucket", nargs="*")
     arguments = parser.parse_args()
     with storage_server(*arguments.bucket) as server:

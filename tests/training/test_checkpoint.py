@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from trainer.errors import StorageError
 from trainer.storage import Folder, open_folder
 from trainer.training.checkpoint import Checkpoints, TrainingState, decode, encode
@@ -36,9 +37,7 @@ def assert_same(first: TrainingState, second: TrainingState) -> None:
     for name, value in asdict(first).items():
         other = asdict(second)[name]
         if isinstance(value, list):
-            assert [(a.dtype, a.shape, a.tobytes()) for a in value] == [
-                (a.dtype, a.shape, a.tobytes()) for a in other
-            ]
+            assert [(a.dtype, a.shape, a.tobytes()) for a in value] == [(a.dtype, a.shape, a.tobytes()) for a in other]
         else:
             assert value == other
 
@@ -106,7 +105,7 @@ def _without_json(data: bytes) -> bytes:
 @pytest.mark.parametrize(
     "damage",
     [
-        lambda data: b"",
+        lambda _: b"",
         lambda data: b"\0" * len(data),
         lambda data: data[: len(data) // 2],
         lambda data: data[:-1],

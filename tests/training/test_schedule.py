@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import keras
 import numpy as np
 import pytest
+
 from trainer.training.schedule import EarlyStop, Plateau
 
 EPOCHS = 60

@@ -47,9 +47,7 @@ class Dataset:
 
 def read_dataset(paths: Mapping[str, Path]) -> Dataset:
     """Read the four files, by the keys of ``FILE_NAMES``. Raises DataError, also for unequal counts."""
-    parts = [
-        _read_examples(paths[f"{part}_images"], paths[f"{part}_labels"]) for part in ("train", "test")
-    ]
+    parts = [_read_examples(paths[f"{part}_images"], paths[f"{part}_labels"]) for part in ("train", "test")]
     return Dataset(*parts)
 
 
@@ -108,20 +106,27 @@ def _read_examples(images_path: Path, labels_path: Path) -> Examples:
 
 def _read_elements(path: Path, kind: str, item_shape: tuple[int, ...]) -> NDArray[np.uint8]:
     """The elements of a file of ``kind``, uint8 (N · size of an item,)."""
-    with file_errors(path), path.open("rb") as file:
-        magic = file.read(len(GZIP_MAGIC))
-        file.seek(0)
-        if not magic:
-            raise DataError(f"{path} is empty", expected=f"an IDX file of {kind}", do=_FETCH_AGAIN)
-        if magic != GZIP_MAGIC:
-            return _parse(path, file, kind, item_shape)
-        try:
-            with gzip.GzipFile(fileobj=file) as unpacked:
-                return _parse(path, unpacked, kind, item_shape)
-        except (gzip.BadGzipFile, zlib.error, EOFError) as error:
-            raise DataError(
-                f"{path} is damaged", expected="a whole gzip file", received=str(error), do=_FETCH_AGAIN
-            ) from error
+    try:
+        with path.open("rb") as file:
+            return _unpack(path, file, kind, item_shape)
+    except (gzip.BadGzipFile, zlib.error, EOFError) as error:
+        raise DataError(
+            f"{path} is damaged", expected="a whole gzip file", received=str(error), do=_FETCH_AGAIN
+        ) from error
+    except OSError as error:
+        raise DataError(f"{path} can't be read", received=error.strerror or str(error)) from error
+
+
+def _unpack(path: Path, file: BufferedIOBase, kind: str, item_shape: tuple[int, ...]) -> NDArray[np.uint8]:
+    """The content tells whether a file is gzipped: browsers unpack some of them and keep the name."""
+    magic = file.read(len(GZIP_MAGIC))
+    file.seek(0)
+    if not magic:
+        raise DataError(f"{path} is empty", expected=f"an IDX file of {kind}", do=_FETCH_AGAIN)
+    if magic != GZIP_MAGIC:
+        return _parse(path, file, kind, item_shape)
+    with gzip.GzipFile(fileobj=file) as unpacked:
+        return _parse(path, unpacked, kind, item_shape)
 
 
 def _parse(path: Path, stream: BufferedIOBase, kind: str, item_shape: tuple[int, ...]) -> NDArray[np.uint8]:

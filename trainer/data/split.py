@@ -32,8 +32,8 @@ def stratified_split(
     *,
     val_fraction: float,
     seed: int,
-    limit_train: int,
-    limit_test: int,
+    limit_train: int = 0,
+    limit_test: int = 0,
 ) -> Split:
     """Set ``val_fraction`` in (0, 1) of each class of the training file aside for validation.
 
@@ -82,9 +82,7 @@ def _refuse(labels: NDArray[np.int32], name: str, counts: NDArray[np.int64], lea
     )
 
 
-def _first_of_each_class(
-    kept: NDArray[np.int64], labels: NDArray[np.int32], fraction: float
-) -> NDArray[np.int64]:
+def _first_of_each_class(kept: NDArray[np.int64], labels: NDArray[np.int32], fraction: float) -> NDArray[np.int64]:
     """That ``fraction`` of each class, rounded, but at least one example, and never all."""
     chosen = []
     for label in range(NUM_CLASSES):

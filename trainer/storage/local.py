@@ -87,9 +87,7 @@ class LocalFolder:
         path = self._root / check_name(name)
         if not self._is_inside(path):
             expected = f"a file below {self._root}"
-            raise StorageError(
-                "a symbolic link leads out of the folder", expected=expected, received=str(path)
-            )
+            raise StorageError("a symbolic link leads out of the folder", expected=expected, received=str(path))
         return path
 
     def _is_inside(self, path: Path) -> bool:

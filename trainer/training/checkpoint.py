@@ -10,7 +10,7 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -98,7 +98,7 @@ def encode(state: TrainingState, fingerprint: Fingerprint) -> bytes:
     }
     text = json.dumps({"state": fields, "fingerprint": fingerprint}, default=str)
     buffer = io.BytesIO()
-    np.savez(buffer, json=np.frombuffer(text.encode(), dtype=np.uint8), **arrays)  # type: ignore[arg-type]
+    np.savez(buffer, json=np.frombuffer(text.encode(), dtype=np.uint8), **arrays)
     return buffer.getvalue()
 
 
@@ -144,9 +144,5 @@ def _refuse_other_run(found: Fingerprint, wanted: Fingerprint, place: str) -> No
 def _differences(found: Any, wanted: Any, name: str = "") -> list[str]:
     if isinstance(found, dict) and isinstance(wanted, dict):
         keys = sorted({*found, *wanted})
-        return [
-            line
-            for key in keys
-            for line in _differences(found.get(key), wanted.get(key), f"{name} {key}".strip())
-        ]
+        return [line for key in keys for line in _differences(found.get(key), wanted.get(key), f"{name} {key}".strip())]
     return [] if found == wanted else [f"{name} {found} instead of {wanted}"]

@@ -9,7 +9,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import keras
 import numpy as np
@@ -63,6 +63,17 @@ class Networks:
     inference: keras.Model
 
 
+class Observer(Protocol):
+    """Who is told of the course of training."""
+
+    @property
+    def callback(self) -> keras.callbacks.Callback:
+        """Sees every execution of the compiled loop."""
+
+    def commit(self, state: TrainingState) -> None:
+        """Make ``state``, that after one more epoch, survive the end of this process."""
+
+
 def fit(
     networks: Networks,
     epoch_inputs: EpochInputs,
@@ -70,8 +81,7 @@ def fit(
     *,
     recipe: Recipe,
     start: TrainingState,
-    progress: keras.callbacks.Callback,
-    commit: Callable[[TrainingState], None],
+    observer: Observer,
 ) -> TrainingState:
     """Train from ``start`` until the epochs or the patience run out.
 
@@ -80,8 +90,7 @@ def fit(
             the order in which that epoch visits them.
         validation: decides on the learning rate, on the end, and on which epoch's weights are the best.
         start: ``recipe.initial_state()``, or what an earlier run committed.
-        progress: sees every execution of the compiled loop.
-        commit: called with the state after each epoch.
+        observer: stores the state after each epoch, and tells how far training is.
 
     Returns:
         The last state. ``networks`` then hold its best weights.
@@ -94,8 +103,8 @@ def fit(
     if state.epoch:
         _restore(networks.training, state)
     while state.epoch < recipe.epochs and not state.early_stop.stopped:
-        state = _train_epoch(networks, epoch_inputs, validation, state, recipe=recipe, progress=progress)
-        commit(state)
+        state = _train_epoch(networks, epoch_inputs, validation, state, recipe=recipe, progress=observer.callback)
+        observer.commit(state)
     _refuse_unlearned(state, validation)
     networks.inference.set_weights(state.best)
     return state

@@ -12,18 +12,22 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from trainer.storage import Folder
+from trainer.training.checkpoint import Checkpoints, TrainingState
 from trainer.training.tensorboard import EpochEvents
 
 log = logging.getLogger(__name__)
 
 
 class EpochReporter:
-    """Tells of every epoch once it is committed. A context manager, as it holds the terminal and open files.
+    """Commits every epoch, then tells of it: the ``Observer`` of ``trainer.training.fit``.
 
-    ``callback`` goes into Keras's ``fit``; ``report`` is called with each epoch's row of figures.
+    A context manager, as it holds the terminal and open files.
     """
 
-    def __init__(self, *, epochs: int, steps: int, terminal: bool, tensorboard: Folder | None) -> None:
+    def __init__(
+        self, checkpoints: Checkpoints, *, epochs: int, steps: int, terminal: bool, tensorboard: Folder | None
+    ) -> None:
+        self._checkpoints = checkpoints
         self._epochs = epochs
         self._resources = ExitStack()
         self.callback = keras.callbacks.Callback()
@@ -39,8 +43,15 @@ class EpochReporter:
     ) -> None:
         self._resources.close()
 
-    def report(self, row: Mapping[str, float]) -> None:
-        """Log ``row``, its figures as fields of their own where the log has fields. Raises StorageError."""
+    def commit(self, state: TrainingState) -> None:
+        """Save ``state``, then log its last epoch and write that to TensorBoard. Raises StorageError."""
+        self._checkpoints.save(state)
+        row = state.history[-1]
+        self._log(row)
+        if self._events:
+            self._events.write(row)
+
+    def _log(self, row: Mapping[str, float]) -> None:
         epoch = int(row["epoch"])
         left = timedelta(seconds=round((self._epochs - epoch) * row["seconds"]))
         log.info(
@@ -50,10 +61,8 @@ class EpochReporter:
             self._epochs,
             *(row[name] for name in ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds")),
             left,
-            extra={"fields": dict(row)},
+            extra=dict(row),
         )
-        if self._events:
-            self._events.write(row)
 
 
 class ProgressBar(keras.callbacks.Callback):  # type: ignore[misc]

@@ -1,0 +1,64 @@
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from trainer.artifacts.manifest import Manifest, describe_files, read_manifest, verify, write_manifest
+from trainer.errors import StorageError
+from trainer.storage import open_folder
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "variables").mkdir()
+    (tmp_path / "saved_model.pb").write_bytes(b"graph")
+    (tmp_path / "variables" / "data").write_bytes(b"weights")
+    return tmp_path
+
+
+@pytest.fixture
+def manifest(folder: Path) -> Manifest:
+    manifest = Manifest("0123", "2026-11-23T00:00:00+00:00", False, (), describe_files(folder))
+    write_manifest(folder, manifest)
+    return manifest
+
+
+def test_lists_every_file_but_itself(folder: Path, manifest: Manifest) -> None:
+    assert set(manifest.files) == {"saved_model.pb", "variables/data"}
+    assert manifest.files["saved_model.pb"]["size"] == 5
+    assert manifest.files["saved_model.pb"]["sha256"] == hashlib.sha256(b"graph").hexdigest()
+    assert describe_files(folder) == manifest.files, "written, it does not list itself"
+
+
+def test_is_read_back(folder: Path, manifest: Manifest) -> None:
+    found = read_manifest(open_folder(folder))
+    assert found is not None
+    assert replace(found, blocking=tuple(found.blocking)) == manifest
+
+
+def test_no_manifest_is_no_model(tmp_path: Path) -> None:
+    assert read_manifest(open_folder(tmp_path)) is None
+    assert read_manifest(open_folder(tmp_path / "missing")) is None
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"run_id": "1"}', b'{"schema": 1, "other": 2}'])
+def test_says_that_a_manifest_is_none_of_ours(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "manifest.json").write_bytes(content)
+    with pytest.raises(StorageError, match=r"manifest\.json is not a manifest.*schema 1"):
+        read_manifest(open_folder(tmp_path))
+
+
+def test_an_untouched_folder_is_verified(folder: Path, manifest: Manifest) -> None:
+    assert verify(open_folder(folder), manifest) == []
+
+
+def test_every_change_is_found(folder: Path, manifest: Manifest) -> None:
+    (folder / "saved_model.pb").write_bytes(b"grapH")
+    (folder / "variables" / "data").unlink()
+    (folder / "extra").write_bytes(b"")
+    assert verify(open_folder(folder), manifest) == [
+        "variables/data is missing",
+        "extra is not in the manifest",
+        "saved_model.pb was changed",
+    ]

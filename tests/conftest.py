@@ -1,0 +1,19 @@
+"""What tests of several stages share."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+# Before any test imports TensorFlow: its start-up notices would bury what pytest says.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+SERVING = Path(__file__).parents[1] / ".venvs" / "serving_2_15" / "bin" / "python"
+
+
+@pytest.fixture(scope="session")
+def serving_python() -> Path:
+    """The Python that has TensorFlow 2.15, as Vertex AI's prebuilt prediction container has."""
+    if not SERVING.exists():
+        pytest.skip("needs TensorFlow 2.15: run scripts/setup serving, on x86-64 with Python 3.11")
+    return SERVING

@@ -1,0 +1,88 @@
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from trainer.contract import Examples
+from trainer.data.leakage import Copy, find_copies, find_repeats, nearest_distances
+
+
+def noise(count: int, seed: int) -> NDArray[np.uint8]:
+    return np.random.default_rng(seed).integers(0, 256, (count, 28, 28, 1), np.uint8)
+
+
+def moved(image: NDArray[np.uint8], down: int, right: int) -> NDArray[np.uint8]:
+    """A copy of (28, 28, 1), its border filled with grey."""
+    target = np.full((28, 28, 1), 77, np.uint8)
+    rows, columns = (slice(max(0, step), 28 + min(0, step)) for step in (down, right))
+    origin = tuple(slice(max(0, -step), 28 + min(0, -step)) for step in (down, right))
+    target[rows, columns] = image[origin]
+    return target
+
+
+@pytest.mark.parametrize("down", range(-2, 3))
+@pytest.mark.parametrize("right", range(-2, 3))
+def test_finds_a_copy_moved_by_up_to_two_pixels(down: int, right: int) -> None:
+    train, test = noise(60, 0), noise(20, 1)
+    test[13] = moved(train[41], down, right)
+    assert find_copies(train, test) == [Copy(13, 41, down, right)]
+
+
+@pytest.mark.parametrize(("down", "right"), [(3, 0), (0, -3)])
+def test_farther_is_no_copy(down: int, right: int) -> None:
+    train, test = noise(60, 0), noise(20, 1)
+    test[13] = moved(train[41], down, right)
+    assert find_copies(train, test) == []
+
+
+def test_one_grey_level_of_difference_is_no_copy() -> None:
+    train, test = noise(60, 0), noise(20, 1)
+    test[13] = train[41]
+    test[13, 14, 14, 0] ^= 1
+    assert find_copies(train, test) == []
+
+
+def test_reports_each_test_image_once() -> None:
+    train, test = noise(60, 0), noise(20, 1)
+    train[50] = train[41]
+    test[3] = test[13] = train[41]
+    assert find_copies(train, test) == [Copy(3, 41, 0, 0), Copy(13, 41, 0, 0)]
+
+
+def test_images_that_show_nothing_are_no_copies() -> None:
+    """Drawings with a frame: the middles are blank, the frames differ."""
+    train, test = np.zeros((5, 28, 28, 1), np.uint8), np.zeros((5, 28, 28, 1), np.uint8)
+    train[:, 0], test[:, :, 0] = 200, 100
+    assert find_copies(train, test) == []
+
+
+def test_blocks_do_not_disturb_the_numbering() -> None:
+    train, test = noise(5_000, 0), noise(2_500, 1)
+    test[2_300] = train[4_700]
+    assert find_copies(train, test) == [Copy(2_300, 4_700, 0, 0)]
+
+
+def test_finds_repeats_and_conflicting_labels() -> None:
+    images = noise(30, 0)
+    images[[12, 20]] = images[4]
+    images[9] = images[8]
+    labels = np.zeros(30, np.int32)
+    labels[20] = 3
+    repeats = find_repeats(Examples(images, labels))
+    assert repeats.count == 3
+    assert repeats.conflicts == [(12, 20)]
+
+
+def test_nearest_distances_are_those_of_a_plain_search() -> None:
+    train, test = noise(5_000, 0), noise(40, 1)
+    test[3] = train[4_321]
+    test[5] = np.clip(train[77].astype(int) + 4, 0, 255)
+
+    def thumbnails(images: NDArray[np.uint8]) -> NDArray[np.float64]:
+        return images.reshape(-1, 14, 2, 14, 2).mean(axis=(2, 4)).reshape(-1, 196)
+
+    gaps = thumbnails(test)[:, None] - thumbnails(train[4_000:])
+    plain = np.sqrt(np.square(gaps).mean(axis=2)).min(axis=1)
+    found = nearest_distances(train, test)
+    assert found[3] == pytest.approx(0, abs=0.1)
+    assert found[5] == pytest.approx(4, abs=0.1)
+    assert nearest_distances(train[4_000:], test) == pytest.approx(plain, abs=0.1)

@@ -1,0 +1,27 @@
+import re
+from pathlib import Path
+
+from trainer.settings import KNOBS, settings_table
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_readme_holds_the_table_of_settings_as_it_is():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"<!-- settings -->\n(.*?)\n<!-- /settings -->", text, flags=re.DOTALL)
+    assert [block.strip() for block in blocks] == [settings_table()], "paste: python -m trainer.settings"
+
+
+def test_every_flag_that_the_documents_name_exists():
+    text = (ROOT / "README.md").read_text() + (ROOT / "CONTRIBUTING.md").read_text()
+    commands = re.findall(r"(?:trainer\.task|scripts/train)((?:[^\n`|]|\\\n)*)", text)
+    named = {flag for command in commands for flag in re.findall(r"--([a-z][a-z-]+)", command)}
+    known = {name.replace("_", "-") for name in KNOBS} | {"help", "version", "config", "print-settings"}
+    assert named - known == set()
+
+
+def test_every_path_that_contributing_names_exists():
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"`((?:trainer|tests|scripts|docs)/[\w./-]*)`", text))
+    assert named
+    assert [name for name in sorted(named) if not (ROOT / name).exists()] == []

@@ -1,0 +1,53 @@
+"""`--help` and a wrong setting answer at once: nothing heavy is loaded for them."""
+
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+# Not google.cloud itself: a .pth file of the SDK creates that namespace at every start.
+HEAVY = (
+    "tensorflow", "keras", "numpy", "matplotlib", "sklearn", "jinja2", "requests", "rich",
+    "google.auth", "google.cloud.storage", "google.cloud.aiplatform",
+)  # fmt: skip
+
+LOADED = f"""
+import sys
+from trainer.task import main
+try:
+    code = main(sys.argv[1:], {{}})
+except SystemExit as exit:
+    code = exit.code
+print(code, [name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)
+"""
+
+
+@pytest.mark.parametrize(("argument", "code"), [("--help", 0), ("--version", 0), ("--epochs=0", 2)])
+def test_no_heavy_library_is_loaded(argument, code):
+    done = subprocess.run([sys.executable, "-c", LOADED, argument], capture_output=True, text=True, check=True)
+    assert done.stderr.splitlines()[-1] == f"{code} []"
+
+
+def test_help_answers_in_half_a_second():
+    command = [sys.executable, "-m", "trainer.task", "--help"]
+    seconds = []
+    for _ in range(5):
+        # Processor time, not the clock: other work on the machine must not fail this.
+        before = os.times()
+        subprocess.run(command, check=True, capture_output=True)
+        after = os.times()
+        seconds.append(after.children_user + after.children_system - before.children_user - before.children_system)
+    assert min(seconds) < 0.5
+
+
+def test_a_wrong_setting_is_one_line_and_exit_code_2():
+    started = time.monotonic()
+    command = [sys.executable, "-m", "trainer.task", "--epochs", "0"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1
+    assert "--epochs – expected an integer ≥ 1 – received 0" in done.stderr
+    assert time.monotonic() - started < 30

@@ -1,0 +1,160 @@
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+SCRIPTS = sorted((ROOT / "scripts").iterdir()) + [ROOT / ".ci" / "run"]
+
+
+@pytest.mark.parametrize("script", SCRIPTS, ids=lambda script: script.name)
+def test_a_script_can_be_run_and_stops_at_the_first_error(script):
+    text = script.read_text(encoding="utf-8")
+    assert os.access(script, os.X_OK)
+    assert text.startswith("#!/usr/bin/env bash\n")
+    assert "\nset -euo pipefail\n" in text
+    subprocess.run(["bash", "-n", str(script)], check=True)
+
+
+@pytest.fixture
+def checkout(tmp_path):
+    """A checkout with scripts only, whose set-up is done, and whose Python prints what it is asked to run."""
+    root = tmp_path / "a check out"
+    (root / "scripts").mkdir(parents=True)
+    for name in ("train", "test"):
+        (root / "scripts" / name).write_text((ROOT / "scripts" / name).read_text())
+        (root / "scripts" / name).chmod(0o755)
+    executable(root / "scripts" / "setup", f'echo "setup $*" >> "{root}/calls"')
+    executable(root / ".venv" / "bin" / "python", f'echo "$(pwd): $*" >> "{root}/calls"')
+    return root
+
+
+def executable(path, text):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(f"#!/usr/bin/env bash\n{text}\n")
+    path.chmod(0o755)
+
+
+def calls(root, *command, cwd):
+    subprocess.run([str(root / command[0]), *command[1:]], check=True, cwd=cwd)
+    return (root / "calls").read_text().splitlines()
+
+
+TRAIN = [
+    ([], "--data auto --preset quick"),
+    (["--epochs", "3"], "--data auto --epochs 3"),
+    (["--data", "synthetic"], "--data auto --data synthetic"),
+    (["--config", "run.yaml"], "--config run.yaml"),
+    (["--config=run.yaml"], "--config=run.yaml"),
+]
+
+
+@pytest.mark.parametrize(("given", "passed"), TRAIN)
+def test_train_passes_its_arguments_on_from_any_folder(checkout, tmp_path, given, passed):
+    made = calls(checkout, "scripts/train", *given, cwd=tmp_path)
+    assert made == ["setup run", f"{tmp_path}: -P -m trainer.task {passed}"]
+
+
+def test_test_runs_the_checks_and_passes_its_arguments_to_pytest(checkout, tmp_path):
+    made = calls(checkout, "scripts/test", "-m", "not slow", "tests/data", cwd=tmp_path)
+    assert made[0] == "setup dev"
+    assert made[1:] == [
+        f"{checkout}: -m ruff check .",
+        f"{checkout}: -m ruff format --check .",
+        f"{checkout}: -m mypy",
+        f"{checkout}: -m pytest -m not slow tests/data",
+    ]
+
+
+def test_all_tests_need_the_serving_environment_too(checkout, tmp_path):
+    assert calls(checkout, "scripts/test", cwd=tmp_path)[:2] == ["setup dev", "setup serving"]
+
+
+@pytest.fixture
+def empty_lock(tmp_path):
+    """A checkout that needs no packages at all, so that its set-up takes a second or two and no network."""
+    root = tmp_path / "a set up"
+    (root / "scripts").mkdir(parents=True)
+    (root / "scripts" / "setup").write_text((ROOT / "scripts" / "setup").read_text())
+    (root / "scripts" / "setup").chmod(0o755)
+    (root / "requirements.lock").write_text("# nothing\n")
+    (root / "trainer.py").write_text("print('this checkout')\n")
+    return root
+
+
+def set_up(root, *arguments, **environment):
+    """Run the set-up with this Python first on the PATH."""
+    path = f"{Path(sys.base_prefix) / 'bin'}:{os.environ['PATH']}"
+    command = [str(root / "scripts" / "setup"), *arguments]
+    return subprocess.run(
+        command, capture_output=True, text=True, check=False, env=os.environ | {"PATH": path} | environment
+    )
+
+
+def imports_project(root):
+    python = root / ".venv" / "bin" / "python"
+    done = subprocess.run([python, "-P", "-c", "import trainer"], capture_output=True, text=True, check=False)
+    return done.stdout == "this checkout\n"
+
+
+@pytest.mark.slow
+def test_a_second_set_up_does_nothing(empty_lock):
+    first = set_up(empty_lock)
+    assert first.returncode == 0, first.stderr
+    assert imports_project(empty_lock)
+    second = set_up(empty_lock, PATH="/usr/bin:/bin")
+    assert (second.returncode, second.stdout, second.stderr) == (0, "", "")
+
+
+@pytest.mark.slow
+def test_a_set_up_that_was_interrupted_is_done_again(empty_lock):
+    assert set_up(empty_lock).returncode == 0
+    (empty_lock / ".venv" / "unfinished").touch()
+    (empty_lock / ".venv" / "remnant").touch()
+    done = set_up(empty_lock)
+    assert done.returncode == 0, done.stderr
+    assert not (empty_lock / ".venv" / "remnant").exists()
+    assert not (empty_lock / ".venv" / "unfinished").exists()
+    assert imports_project(empty_lock)
+
+
+@pytest.mark.slow
+def test_a_folder_that_was_moved_is_set_up_anew(empty_lock, tmp_path):
+    assert set_up(empty_lock).returncode == 0
+    moved = empty_lock.rename(tmp_path / "elsewhere")
+    assert set_up(moved).returncode == 0
+    assert imports_project(moved)
+
+
+@pytest.mark.slow
+def test_two_set_ups_at_once_make_one_environment(empty_lock):
+    command = [str(empty_lock / "scripts" / "setup")]
+    both = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+    told = [process.communicate(timeout=120)[1] for process in both]
+    assert [process.returncode for process in both] == [0, 0], told
+    assert sum("installing the packages" in text for text in told) == 1
+    assert imports_project(empty_lock)
+
+
+@pytest.mark.slow
+def test_packages_that_cannot_be_had_are_told_and_leave_it_unfinished(empty_lock):
+    line = "no-such-package-anywhere==1.0 --hash=sha256:" + "0" * 64
+    (empty_lock / "requirements.lock").write_text(line + "\n")
+    done = set_up(empty_lock, PIP_NO_INDEX="1")
+    assert done.returncode == 1
+    assert "packages could not be installed – expected" in done.stderr
+    assert (empty_lock / ".venv" / "unfinished").exists()
+
+
+def test_without_a_python_it_says_what_is_missing(empty_lock, tmp_path):
+    tools = tmp_path / "tools"
+    tools.mkdir()
+    for name in ("bash", "dirname", "basename", "sha256sum", "readlink", "flock", "cat", "env"):
+        where = next(Path(folder) / name for folder in ("/usr/bin", "/bin") if (Path(folder) / name).exists())
+        (tools / name).symlink_to(where)
+    done = set_up(empty_lock, PATH=str(tools))
+    assert done.returncode == 1
+    assert "no Python to work with – expected one of python3" in done.stderr
+    assert done.stderr.count("\n") == 1

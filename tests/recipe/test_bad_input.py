@@ -1,0 +1,195 @@
+"""Bad input ends with the right code and one line, and leaves nothing behind that looks like a model."""
+
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.support.datasets import write_dataset
+from tests.support.jobs import QUICK, Run, run_job
+from tests.support.storage_server import storage_server
+from trainer.contract import Examples
+from trainer.data import idx
+from trainer.data.idx import Dataset
+
+
+@pytest.fixture(scope="session")
+def drawn(finished: Run, cache: Path) -> Dataset:  # noqa: ARG001 – the run that drew them
+    """The drawn set as it was cached, cut to a size that is quick to write."""
+    paths = {role: next(cache.rglob(name + "*")) for role, name in idx.FILE_NAMES.items()}
+    whole = idx.read_dataset(paths)
+    return Dataset(
+        Examples(whole.train.images[:1500], whole.train.labels[:1500]),
+        Examples(whole.test.images[:500], whole.test.labels[:500]),
+    )
+
+
+def assert_refused(
+    arguments: list[str], code: int, message: str, *, cache: Path, folder: Path, env: Mapping[str, str] | None = None
+) -> None:
+    refused = run_job(arguments, cache=cache, folder=folder, env=env)
+    line = refused.stderr.strip().splitlines()[-1]
+    assert refused.returncode == code, refused.stderr
+    for part in message.split("…"):
+        assert part in line
+    assert line.startswith("trainer.task: ")
+    assert "Traceback" not in refused.stderr
+    assert not list(folder.rglob("manifest.json"))
+    assert not list(folder.rglob("saved_model.pb"))
+
+
+SETTINGS = [
+    (["--epochs", "0"], "--epochs…1…0"),
+    (["--val-fraction", "1"], "--val-fraction…1"),
+    (["--filters", "0"], "--filters…0"),
+    (["--filters", "32,64,128,256,512"], "--filters"),
+    (["--learning-rate", "nan"], "--learning-rate…nan"),
+    (["--learning-rat", "0.1"], "--learning-rat…--learning-rate"),
+    (["--precision", "float16"], "--precision…bfloat16…float16"),
+    (["--config", "settings.yaml"], "epoch…epochs"),
+    (["--config", "missing.yaml"], "missing.yaml"),
+    (["stray"], "stray"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "message"), SETTINGS, ids=[" ".join(row[0]) for row in SETTINGS])
+def test_wrong_settings_exit_2_at_once(arguments: list[str], message: str, tmp_path: Path) -> None:
+    (tmp_path / "settings.yaml").write_text("epoch: 3\n")
+    started = time.monotonic()
+    assert_refused(arguments, 2, message, cache=tmp_path / "cache", folder=tmp_path)
+    assert time.monotonic() - started < 5, "TensorFlow was loaded for nothing"
+    assert [path.name for path in tmp_path.iterdir()] == ["settings.yaml"]
+
+
+FILES: list[tuple[str, Callable[[bytes], bytes], str]] = [
+    ("train_images", lambda _: b"", "empty"),
+    ("test_images", lambda b: b[:-100], "t10k-images"),
+    ("test_labels", lambda b: b + b"\0", "t10k-labels"),
+    ("train_labels", lambda b: b[:-1] + b"\x0a", "10"),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("role", "damage", "message"), FILES, ids=[row[0] for row in FILES])
+def test_malformed_files_exit_3(
+    drawn: Dataset, cache: Path, tmp_path: Path, role: str, damage: Callable[[bytes], bytes], message: str
+) -> None:
+    path = write_dataset(tmp_path / "data", drawn, suffix="")[role]
+    path.write_bytes(damage(path.read_bytes()))
+    assert_refused(["--data", "data"], 3, message, cache=cache, folder=tmp_path)
+
+
+CHANGES: list[tuple[str, Callable[[np.ndarray], np.ndarray]]] = [  # type: ignore[type-arg]
+    ("divided by 255", lambda images: images // 255),
+    ("doubled", lambda images: np.minimum(images.astype(int) * 2, 255).astype(np.uint8)),
+    ("halved", lambda images: images // 2),
+    ("inverted", lambda images: 255 - images),
+    ("shifted", lambda images: np.roll(images, 5, axis=2)),
+    ("constant", lambda images: np.full_like(images, 7)),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("change", [row[1] for row in CHANGES], ids=[row[0] for row in CHANGES])
+@pytest.mark.parametrize("part", ["train", "test"])
+def test_pixels_that_differ_between_the_splits_exit_3(
+    drawn: Dataset,
+    cache: Path,
+    tmp_path: Path,
+    change: Callable[[np.ndarray], np.ndarray],  # type: ignore[type-arg]
+    part: str,
+) -> None:
+    """What the original system did: train on one scale, test on another."""
+    parts = {"train": drawn.train, "test": drawn.test}
+    parts[part] = Examples(change(parts[part].images), parts[part].labels)
+    write_dataset(tmp_path / "data", Dataset(**parts))
+    assert_refused(["--data", "data"], 3, "", cache=cache, folder=tmp_path)
+
+
+@pytest.mark.slow
+def test_test_images_among_the_training_images_exit_3(drawn: Dataset, cache: Path, tmp_path: Path) -> None:
+    images = drawn.test.images.copy()
+    images[:5] = np.roll(drawn.train.images[:5], 1, axis=1)
+    write_dataset(tmp_path / "data", Dataset(drawn.train, Examples(images, drawn.test.labels)))
+    assert_refused(["--data", "data"], 3, "5", cache=cache, folder=tmp_path)
+
+
+def test_missing_data_exit_3(tmp_path: Path) -> None:
+    assert_refused(["--data", "nowhere"], 3, "nowhere", cache=tmp_path / "cache", folder=tmp_path)
+
+
+@pytest.mark.slow
+def test_no_network_exits_3_within_ten_seconds_and_a_bit(tmp_path: Path) -> None:
+    nobody = "http://127.0.0.1:9"
+    started = time.monotonic()
+    assert_refused(
+        ["--data", "fashion-mnist"],
+        3,
+        "--data",
+        cache=tmp_path / "cache",
+        folder=tmp_path,
+        env={"https_proxy": nobody, "http_proxy": nobody, "no_proxy": ""},
+    )
+    assert time.monotonic() - started < 15
+
+
+@pytest.mark.slow
+def test_a_place_that_cannot_be_written_exits_5(cache: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    assert_refused([*QUICK, "--output-dir", "file/model"], 5, "file", cache=cache, folder=tmp_path)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    mounted = tmp_path / "small"
+    mounted.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(mounted)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("a small disk can only be mounted by root")
+    yield mounted
+    subprocess.run(["umount", str(mounted)], check=True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("flag", ["--output-dir", "--checkpoint-dir"])
+def test_a_full_disk_exits_5(cache: Path, tmp_path: Path, small_disk: Path, flag: str) -> None:
+    assert_refused([*QUICK, "--epochs", "1", flag, str(small_disk / "place")], 5, "space", cache=cache, folder=tmp_path)
+
+
+@pytest.mark.slow
+def test_nothing_learned_exits_4(cache: Path, tmp_path: Path) -> None:
+    hopeless = [*QUICK, "--epochs", "1", "--learning-rate", "1e-9", "--min-learning-rate", "0"]
+    assert_refused(hopeless, 4, "nothing was learned in 1 epoch", cache=cache, folder=tmp_path)
+
+
+@pytest.mark.slow
+def test_a_damaged_checkpoint_exits_5(finished: Run, cache: Path, tmp_path: Path) -> None:
+    checkpoint = tmp_path / "checkpoints" / "epoch-00002.npz"
+    checkpoint.parent.mkdir()
+    whole = finished.folder / "artifacts" / "checkpoints" / finished.model.name / checkpoint.name
+    checkpoint.write_bytes(whole.read_bytes()[:-1000])
+    arguments = [*QUICK, "--checkpoint-dir", str(checkpoint.parent)]
+    assert_refused(arguments, 5, "epoch-00002.npz is damaged…--resume never", cache=cache, folder=tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("bucket", "message"), [("no-such-bucket", "no-such-bucket"), ("not-for-you", "not-for-you")])
+def test_a_bucket_that_is_missing_or_forbidden_exits_5(cache: Path, tmp_path: Path, bucket: str, message: str) -> None:
+    with storage_server("not-for-you") as server:
+        server.forbid("not-for-you")
+        arguments = [*QUICK, "--output-dir", f"gs://{bucket}/model"]
+        assert_refused(arguments, 5, message, cache=cache, folder=tmp_path, env=server.environment)
+
+
+@pytest.mark.slow
+def test_a_service_that_comes_back_is_waited_for(cache: Path, tmp_path: Path) -> None:
+    with storage_server("jobs-bucket") as server:
+        server.fail_next(3, 503)
+        arguments = [*QUICK, "--epochs", "1", "--learning-rate", "0.01", "--output-dir", "gs://jobs-bucket/model"]
+        job = run_job(arguments, cache=cache, folder=tmp_path, env=server.environment)
+        assert job.returncode == 0, job.stderr
+        assert "model/manifest.json" in server.objects("jobs-bucket")

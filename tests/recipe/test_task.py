@@ -1,0 +1,176 @@
+"""The main job from end to end, as processes, on the drawn data."""
+
+import json
+import shlex
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.support.jobs import QUICK, Run, environment, run_job, weights_digest
+from trainer.artifacts.manifest import read_manifest, verify
+from trainer.contract import MODEL_FOLDER_ENTRIES
+from trainer.storage import open_folder
+
+pytestmark = pytest.mark.slow
+
+METADATA = {
+    "class_performance.json",
+    "confusion_matrix.png",
+    "data_report.json",
+    "metrics.json",
+    "mistakes.png",
+    "model_card.md",
+    "params.json",
+    "reliability.png",
+    "report.html",
+    "training_curves.png",
+}
+
+
+def document(run: Run, name: str) -> dict:  # type: ignore[type-arg]
+    return json.loads((run.model / "metadata" / f"{name}.json").read_text())
+
+
+def test_leaves_a_complete_committed_folder(finished: Run) -> None:
+    assert {path.name for path in (finished.model / "metadata").iterdir()} == METADATA
+    assert {path.name for path in finished.model.iterdir()} <= {*MODEL_FOLDER_ENTRIES, "manifest.json"}
+    folder = open_folder(finished.model)
+    manifest = read_manifest(folder)
+    assert manifest is not None
+    assert verify(folder, manifest) == []
+    assert manifest.run_id == finished.model.name
+
+
+def test_leaves_nothing_half_done_beside_it(finished: Run) -> None:
+    assert {path.name for path in finished.folder.iterdir()} == {"artifacts", "events"}
+    checkpoints = list((finished.folder / "artifacts" / "checkpoints" / finished.model.name).iterdir())
+    assert sorted(path.name for path in checkpoints) == ["epoch-00002.npz", "epoch-00003.npz"]
+
+
+def test_metrics_are_those_of_the_saved_model_on_the_raw_test_bytes(finished: Run, cache: Path) -> None:
+    """By other code, in another process, from the files alone: the check that the original lacked."""
+    script = f"""
+import glob, gzip, json, sys
+import numpy as np, tensorflow as tf
+def idx(pattern, header):
+    (path,) = glob.glob({str(cache)!r} + "/**/" + pattern, recursive=True)
+    raw = open(path, "rb").read()
+    return np.frombuffer((gzip.decompress(raw) if raw[:2] == b"\\x1f\\x8b" else raw)[header:], np.uint8)
+images = idx("t10k-images-idx3-ubyte*", 16).reshape(-1, 28, 28, 1)
+labels = idx("t10k-labels-idx1-ubyte*", 8)
+model = tf.saved_model.load({str(finished.model)!r})
+p = model.signatures["serving_default"](image=tf.constant(images))["probabilities"].numpy().astype(float)
+np.savez(sys.argv[1], labels=labels, p=p)
+"""
+    out = finished.folder.parent / "independent.npz"
+    subprocess.run([sys.executable, "-c", script, str(out)], check=True, env=environment(), timeout=300)
+    with np.load(out) as independent:
+        labels, probabilities = independent["labels"], independent["p"]
+    metrics, test = document(finished, "metrics")["test"], test_indices(len(labels))
+    labels, probabilities = labels[test], probabilities[test]
+    assert metrics["n"] == len(labels) == 500
+    assert metrics["accuracy"]["value"] == pytest.approx((probabilities.argmax(1) == labels).mean(), abs=1e-12)
+    assert metrics["log_loss"] == pytest.approx(-np.log(probabilities[np.arange(500), labels]).mean(), rel=1e-5)
+
+
+def test_indices(count: int) -> np.ndarray:  # type: ignore[type-arg]
+    """The test part that ``--limit-test 500`` with the default seed takes."""
+    from trainer.data.split import stratified_split
+
+    labels = np.arange(count, dtype=np.int32) % 10
+    return stratified_split(labels, labels, val_fraction=0.5, seed=42, limit_test=500).test
+
+
+test_indices.__test__ = False  # type: ignore[attr-defined]
+
+
+def test_learned_what_is_drawn(finished: Run) -> None:
+    metrics = document(finished, "metrics")
+    assert metrics["test"]["accuracy"]["value"] > 0.5 > metrics["baseline"]["accuracy"]["value"]
+    assert [row["epoch"] for row in metrics["history"]] == [1, 2, 3]
+
+
+def test_drawn_data_are_marked_everywhere(finished: Run) -> None:
+    manifest = read_manifest(open_folder(finished.model))
+    assert manifest is not None
+    assert manifest.synthetic
+    assert manifest.blocking
+    assert document(finished, "metrics")["synthetic"] is True
+    assert document(finished, "data_report")["source"]["synthetic"] is True
+    for name in ("model_card.md", "report.html"):
+        assert "synthetic" in (finished.model / "metadata" / name).read_text().lower()
+
+
+def test_says_what_it_ran_with(finished: Run) -> None:
+    params = document(finished, "params")
+    assert params["settings"]["filters"] == [8, 16]
+    assert params["epochs_run"] == 3
+    assert params["versions"]["keras"].startswith("3.")
+    assert params["hardware"]["cores"] >= 1
+
+
+def test_writes_events_for_tensorboard(finished: Run) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(finished.folder / "events")).Reload()
+    history = document(finished, "metrics")["history"]
+    losses = [(event.step, event.tensor_proto.float_val[0]) for event in events.Tensors("loss/validation")]
+    assert losses == [(row["epoch"], pytest.approx(row["val_loss"], rel=1e-6)) for row in history]
+
+
+def test_a_second_start_has_nothing_to_do_and_knows_it_at_once(finished: Run, cache: Path) -> None:
+    before = weights_digest(finished.model)
+    started = time.monotonic()
+    again = run_job([*QUICK, "--tensorboard-dir", "events"], cache=cache, folder=finished.folder)
+    assert again.returncode == 0
+    assert "nothing to do" in again.stderr
+    assert time.monotonic() - started < 6, "TensorFlow was loaded for nothing"
+    assert weights_digest(finished.model) == before
+
+
+def test_the_command_in_params_makes_the_same_weights(finished: Run, cache: Path, tmp_path: Path) -> None:
+    words = shlex.split(document(finished, "params")["command"])
+    assert words[:3] == ["python", "-m", "trainer.task"]
+    again = run_job(words[3:], cache=cache, folder=tmp_path)
+    assert again.returncode == 0, again.stderr
+    assert weights_digest(tmp_path / "artifacts" / finished.model.name) == weights_digest(finished.model)
+
+
+def test_another_runs_model_is_never_touched(finished: Run, cache: Path) -> None:
+    before = weights_digest(finished.model)
+    refused = run_job([*QUICK, "--seed", "7", "--output-dir", str(finished.model)], cache=cache, folder=finished.folder)
+    assert refused.returncode == 5
+    assert "committed model of another run" in refused.stderr
+    assert weights_digest(finished.model) == before
+
+
+def test_another_runs_checkpoint_is_refused_then_ignored_on_request(finished: Run, cache: Path, tmp_path: Path) -> None:
+    theirs = finished.folder / "artifacts" / "checkpoints" / finished.model.name
+    ours = tmp_path / "checkpoints"
+    ours.mkdir()
+    for path in theirs.iterdir():
+        (ours / path.name).write_bytes(path.read_bytes())
+    other = [*QUICK, "--seed", "7", "--epochs", "1", "--checkpoint-dir", str(ours)]
+    refused = run_job(other, cache=cache, folder=tmp_path)
+    assert refused.returncode == 5
+    assert "settings seed 42 instead of 7" in refused.stderr
+    assert not list(tmp_path.glob("artifacts/*/manifest.json"))
+    ignored = run_job([*other, "--resume", "never"], cache=cache, folder=tmp_path)
+    assert ignored.returncode == 0, ignored.stderr
+    assert [path.name for path in ours.iterdir()] == ["epoch-00001.npz"]
+
+
+def test_under_vertex_every_line_is_json_and_the_folders_are_those_it_sets(cache: Path, tmp_path: Path) -> None:
+    env = {"AIP_MODEL_DIR": f"{tmp_path}/job/model/", "AIP_CHECKPOINT_DIR": f"{tmp_path}/job/checkpoints/"}
+    job = run_job([*QUICK, "--epochs", "2"], cache=cache, folder=tmp_path, env=env)
+    assert job.returncode == 0, job.stderr
+    entries = [json.loads(line) for line in job.stdout.splitlines()]
+    assert all({"severity", "message"} <= set(entry) for entry in entries)
+    assert [entry["epoch"] for entry in entries if "val_loss" in entry] == [1, 2]
+    assert (tmp_path / "job" / "model" / "manifest.json").exists()
+    assert list((tmp_path / "job" / "checkpoints").glob("epoch-*.npz"))
+    assert job.stderr == "", "plain lines on stderr show up as errors"

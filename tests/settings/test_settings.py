@@ -1,0 +1,184 @@
+import dataclasses
+import shlex
+from pathlib import Path
+
+import pytest
+
+from trainer.errors import SettingsError
+from trainer.presets import PRESETS
+from trainer.settings import KNOBS, Settings, parse, run_id, settings_table
+
+# The design's table.
+REFERENCE = {
+    "preset": "reference",
+    "data": "fashion-mnist",
+    "data_cache_dir": "~/.cache/fashion-mnist-trainer",
+    "limit_train": 0,
+    "limit_test": 0,
+    "val_fraction": 0.1,
+    "seed": 42,
+    "output_dir": None,
+    "checkpoint_dir": None,
+    "tensorboard_dir": None,
+    "resume": "auto",
+    "epochs": 50,
+    "batch_size": 32,
+    "learning_rate": 1e-3,
+    "min_learning_rate": 1e-6,
+    "clip_norm": 1.0,
+    "weight_decay": 1e-5,
+    "lr_factor": 0.2,
+    "lr_patience": 3,
+    "early_stop_patience": 10,
+    "filters": [32, 64, 128],
+    "dense_units": 512,
+    "conv_dropout": 0.25,
+    "dense_dropout": 0.5,
+    "rotation_degrees": 15.0,
+    "shift_fraction": 0.15,
+    "shear_fraction": 0.15,
+    "zoom_fraction": 0.15,
+    "horizontal_flip": True,
+    "precision": "auto",
+    "log_format": "auto",
+}
+
+
+def test_the_defaults_are_the_designs():
+    values = Settings().as_dict()
+    assert {name: values[name] for name in REFERENCE} == REFERENCE
+
+
+def test_every_default_and_preset_is_one_its_knob_accepts():
+    for values in ({name: knob.default for name, knob in KNOBS.items()}, *PRESETS.values()):
+        for name, value in values.items():
+            assert value is None or KNOBS[name].kind.read(value) is not None
+
+
+def test_settings_are_frozen():
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        Settings().epochs = 3
+
+
+OUT_OF_RANGE = [
+    ("--epochs", "0", "an integer ≥ 1"),
+    ("--batch-size", "2.5", "an integer ≥ 1"),
+    ("--limit-train", "-1", "an integer ≥ 0"),
+    ("--val-fraction", "0", "a number > 0 and < 1"),
+    ("--val-fraction", "1", "a number > 0 and < 1"),
+    ("--learning-rate", "-1e-3", "a number > 0 and ≤ 1"),
+    ("--learning-rate", "nan", "a number > 0 and ≤ 1"),
+    ("--lr-factor", "1", "a number > 0 and < 1"),
+    ("--conv-dropout", "1", "a number ≥ 0 and < 1"),
+    ("--rotation-degrees", "181", "a number ≥ 0 and ≤ 180"),
+    ("--zoom-fraction", "0.6", "a number ≥ 0 and ≤ 0.5"),
+    ("--filters", "0", "1 to 4 comma-separated values, each an integer ≥ 1"),
+    ("--filters", "1,2,3,4,5", "1 to 4 comma-separated values, each an integer ≥ 1"),
+    ("--seed", "4294967296", "an integer ≥ 0 and ≤ 4294967295"),
+    ("--precision", "float16", "one of auto, float32, bfloat16"),
+    ("--preset", "nonesuch", "one of reference, quick"),
+    ("--horizontal-flip", "maybe", "true or false"),
+    ("--output-dir", "gs://", "a folder or gs://bucket/prefix"),
+]
+
+
+@pytest.mark.parametrize(("flag", "value", "expected"), OUT_OF_RANGE)
+def test_a_bad_value_is_told_with_what_was_expected(flag, value, expected):
+    with pytest.raises(SettingsError) as caught:
+        parse([flag, value], {})
+    told = str(caught.value)
+    assert told.startswith(f"{flag} – expected {expected} – received {value} – ")
+    assert "\n" not in told
+    assert caught.value.exit_code == 2
+
+
+TOGETHER = [
+    (["--learning-rate", "1e-7"], "--min-learning-rate – expected at most the --learning-rate, 1e-07"),
+    (["--output-dir", "a", "--checkpoint-dir", "a"], "--checkpoint-dir – expected another place"),
+]
+
+
+@pytest.mark.parametrize(("argv", "message"), TOGETHER)
+def test_values_that_contradict_each_other_are_refused(argv, message):
+    with pytest.raises(SettingsError, match=message):
+        parse(argv, {})
+
+
+PLACES = [
+    ("gs://bucket/job/model", "gs://bucket/job/checkpoints/ID"),
+    ("gs://bucket/model", "gs://bucket/checkpoints/ID"),
+    ("gs://bucket", "gs://bucket/checkpoints/ID"),
+    ("runs/model", "runs/checkpoints/ID"),
+    ("/data/model", "/data/checkpoints/ID"),
+    (None, "artifacts/checkpoints/ID"),
+]
+
+
+@pytest.mark.parametrize(("output", "checkpoints"), PLACES)
+def test_checkpoints_lie_beside_the_model(output, checkpoints):
+    settings = Settings(output_dir=output)
+    assert settings.resolved_output_dir("ID") == (output or "artifacts/ID")
+    assert settings.resolved_checkpoint_dir("ID") == checkpoints
+
+
+def test_a_checkpoint_dir_that_was_given_is_taken():
+    assert Settings(checkpoint_dir="gs://b/c").resolved_checkpoint_dir("ID") == "gs://b/c"
+
+
+IRRELEVANT = {
+    "preset": "quick",
+    "data": "elsewhere",
+    "data_cache_dir": Path("/cache"),
+    "fashion_mnist_dir": Path("/data"),
+    "output_dir": "out",
+    "checkpoint_dir": "check",
+    "tensorboard_dir": "logs",
+    "resume": "never",
+    "log_format": "json",
+    "verbose": True,
+    "commit": "0123abc",
+}
+
+
+def test_the_run_id_names_settings_and_data():
+    reference = run_id(Settings(), "data")
+    assert len(reference) == 12
+    assert int(reference, 16) >= 0
+    assert run_id(Settings(), "data") == reference
+    assert run_id(Settings(), "other data") != reference
+
+
+@pytest.mark.parametrize("name", KNOBS)
+def test_each_setting_moves_the_run_id_just_if_it_shapes_the_result(name):
+    default = KNOBS[name].default
+    if name in IRRELEVANT:
+        value = IRRELEVANT[name]
+    elif isinstance(default, bool):
+        value = not default
+    else:
+        value = "float32" if name == "precision" else (8,) if name == "filters" else default + 1
+    changed = run_id(dataclasses.replace(Settings(), **{name: value}), "data")
+    assert (changed == run_id(Settings(), "data")) == (name in IRRELEVANT)
+
+
+def test_the_command_gives_the_same_settings_again():
+    argv = [
+        "--preset",
+        "quick",
+        "--filters",
+        "8,16",
+        "--no-horizontal-flip",
+        "--learning-rate",
+        "0.00123456789",
+    ]
+    settings = parse([*argv, "--data", "a folder"], {})
+    words = shlex.split(settings.command())
+    assert words[:3] == ["python", "-m", "trainer.task"]
+    assert parse(words[3:], {}).shaping() == settings.shaping()
+    assert parse(words[3:], {}).data == "a folder"
+
+
+def test_the_table_has_a_row_for_every_setting():
+    rows = settings_table().splitlines()[2:]
+    assert len(rows) == len(KNOBS)
+    assert all(row.count("|") == 5 for row in rows)

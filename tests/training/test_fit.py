@@ -1,0 +1,177 @@
+"""The loop on a network small enough to train in a second, and on images whose class can be read off one pixel."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from trainer.contract import Examples
+from trainer.errors import TrainingError
+from trainer.model.cnn import build_cnn
+from trainer.model.training_model import with_augmentation
+from trainer.training.checkpoint import TrainingState
+from trainer.training.fit import Networks, Recipe, fit, predict
+
+RECIPE = Recipe(
+    epochs=4,
+    batch_size=32,
+    learning_rate=0.02,
+    min_learning_rate=1e-6,
+    lr_factor=0.2,
+    lr_patience=1,
+    early_stop_patience=10,
+    clip_norm=1.0,
+    weight_decay=1e-5,
+)
+IDENTITY = np.array([1, 0, 0, 0, 1, 0, 0, 0], dtype=np.float32)
+
+
+def easy_examples(count: int, *, seed: int) -> Examples:
+    """Grey noise with one bright row whose position is the class."""
+    random = np.random.default_rng(seed)
+    labels = (np.arange(count) % 10).astype(np.int32)
+    images = random.integers(0, 100, size=(count, 28, 28, 1), dtype=np.uint8)
+    images[np.arange(count), 2 * labels + 3] = 250
+    return Examples(images, labels)
+
+
+TRAIN, VALIDATION = easy_examples(320, seed=1), easy_examples(100, seed=2)
+
+
+def small_networks() -> Networks:
+    network = build_cnn(filters=(4, 4), dense_units=16, conv_dropout=0.25, dense_dropout=0.5, seed=7)
+    return Networks(with_augmentation(network), network)
+
+
+class Recorder:
+    def __init__(self, states: list[TrainingState]) -> None:
+        self.callback = keras.callbacks.Callback()
+        self.commit = states.append
+
+
+def epoch_inputs(epoch: int) -> tuple[Mapping[str, NDArray[Any]], NDArray[np.int32]]:
+    order = np.random.default_rng(epoch).permutation(len(TRAIN))
+    shuffled = TRAIN.take(order)
+    return {"image": shuffled.images, "transform": np.tile(IDENTITY, (len(TRAIN), 1))}, shuffled.labels
+
+
+def train(
+    recipe: Recipe = RECIPE, *, start: TrainingState | None = None, inputs: Any = epoch_inputs
+) -> tuple[list[TrainingState], Networks]:
+    networks, states = small_networks(), []
+    fit(
+        networks,
+        inputs,
+        VALIDATION,
+        recipe=recipe,
+        start=start or recipe.initial_state(),
+        observer=Recorder(states),
+    )
+    return states, networks
+
+
+@pytest.fixture(scope="module")
+def uninterrupted() -> tuple[list[TrainingState], Networks]:
+    return train()
+
+
+def bytes_of(state: TrainingState) -> list[bytes]:
+    return [array.tobytes() for array in (*state.model, *state.optimizer, *state.best)]
+
+
+def without_time(state: TrainingState) -> list[dict[str, float]]:
+    return [{name: value for name, value in row.items() if name != "seconds"} for row in state.history]
+
+
+def test_learns(uninterrupted: tuple[list[TrainingState], Networks]) -> None:
+    states, _ = uninterrupted
+    assert [state.epoch for state in states] == [1, 2, 3, 4]
+    assert max(row["val_accuracy"] for row in states[-1].history) > 0.5
+
+
+@pytest.mark.parametrize("epochs_done", [1, 2, 3])
+def test_going_on_equals_never_having_stopped(
+    uninterrupted: tuple[list[TrainingState], Networks], epochs_done: int
+) -> None:
+    states, _ = uninterrupted
+    resumed, _ = train(start=states[epochs_done - 1])
+    assert bytes_of(resumed[-1]) == bytes_of(states[-1])
+    assert without_time(resumed[-1]) == without_time(states[-1])
+    assert (resumed[-1].plateau, resumed[-1].early_stop) == (states[-1].plateau, states[-1].early_stop)
+
+
+@pytest.mark.parametrize("group", ["model", "optimizer"])
+def test_every_group_of_variables_matters_for_that(
+    uninterrupted: tuple[list[TrainingState], Networks], group: str
+) -> None:
+    """The test above would notice a state that forgets something."""
+    states, _ = uninterrupted
+    forgetful = replace(states[1], **{group: getattr(states[0], group)})
+    resumed, _ = train(start=forgetful)
+    assert bytes_of(resumed[-1]) != bytes_of(states[-1])
+
+
+def test_random_state_of_dropout_is_part_of_the_state(
+    uninterrupted: tuple[list[TrainingState], Networks],
+) -> None:
+    states, networks = uninterrupted
+    seeds = [i for i, v in enumerate(networks.training.variables) if "seed_generator" in v.path]
+    assert len(seeds) == 3
+    forgetful = list(states[1].model)
+    for i in seeds:
+        forgetful[i] = states[0].model[i]
+    resumed, _ = train(start=replace(states[1], model=forgetful))
+    assert bytes_of(resumed[-1]) != bytes_of(states[-1])
+
+
+def test_ends_with_the_weights_of_the_lowest_validation_loss(
+    uninterrupted: tuple[list[TrainingState], Networks],
+) -> None:
+    states, networks = uninterrupted
+    losses = [row["val_loss"] for row in states[-1].history]
+    assert states[-1].early_stop.best_epoch == int(np.argmin(losses)) + 1
+    probabilities = predict(networks.inference, VALIDATION.images)
+    loss = -np.log(probabilities[np.arange(len(VALIDATION)), VALIDATION.labels]).mean()
+    assert loss == pytest.approx(min(losses), abs=1e-5)
+
+
+def test_stops_when_patience_runs_out() -> None:
+    recipe = replace(RECIPE, epochs=30, learning_rate=1e-9, early_stop_patience=2)
+    with pytest.raises(TrainingError, match="nothing was learned in .* epochs .* above chance"):
+        train(replace(recipe, epochs=2))
+    states, _ = train(replace(RECIPE, epochs=30, early_stop_patience=1))
+    assert states[-1].early_stop.stopped
+    assert states[-1].epoch == states[-1].early_stop.best_epoch + 1
+
+
+def test_a_lower_rate_is_used_in_the_next_epoch() -> None:
+    first, _ = train(replace(RECIPE, epochs=1))
+    better_than_can_be = replace(first[0].plateau, patience=1, best=0.0)
+    states, networks = train(replace(RECIPE, epochs=3), start=replace(first[0], plateau=better_than_can_be))
+    rates = [row["learning_rate"] for row in states[-1].history]
+    assert rates == pytest.approx([0.02, 0.02, 0.004])
+    assert float(networks.training.optimizer.learning_rate) == pytest.approx(0.0008)
+
+
+def test_names_the_step_at_which_the_loss_stops_being_finite() -> None:
+    """Weights that turn infinite before the second epoch: its first step is the eleventh."""
+    networks = small_networks()
+
+    def inputs(epoch: int) -> tuple[Mapping[str, NDArray[Any]], NDArray[np.int32]]:
+        if epoch == 2:
+            networks.inference.get_layer("logits").bias.assign(np.full(10, np.inf, dtype=np.float32))
+        return epoch_inputs(epoch)
+
+    with pytest.raises(TrainingError, match=r"not finite at step 11 .*--learning-rate"):
+        fit(
+            networks,
+            inputs,
+            VALIDATION,
+            recipe=RECIPE,
+            start=RECIPE.initial_state(),
+            observer=Recorder([]),
+        )

@@ -1,0 +1,108 @@
+"""The model that is served: a SavedModel that takes raw bytes, checked before anybody can use it.
+
+Scaling is the network's first layer, so a client can't forget it: what the original system got wrong can't be
+expressed here. The signature is the one of TensorFlow Serving, and it loads in TensorFlow 2.15, the newest version
+that Vertex AI has a prebuilt prediction container for.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+from tensorflow.core.protobuf import saved_model_pb2
+
+from trainer.contract import IMAGE_SHAPE, INPUT_NAME, OUTPUT_NAME
+from trainer.errors import TrainingError
+
+SIGNATURE = "serving_default"
+PARITY_TOLERANCE = 1e-5
+BATCH_SIZE = 1000  # The activations of a thousand images take 100 MB.
+
+# Arithmetic of the network, and what loading and restoring a SavedModel takes. Nothing random, nothing that reads or
+# writes files of its own choice, no Python.
+NETWORK_OPS = frozenset(
+    "AddV2 BiasAdd Cast Const Conv2D FusedBatchNormV3 Identity MatMul MaxPool Mul Pack Placeholder Relu Reshape "  # noqa: SIM905
+    "Rsqrt Shape Softmax Squeeze StridedSlice Sub".split()
+)
+LOADING_OPS = frozenset(
+    "AssignVariableOp DisableCopyOnRead MergeV2Checkpoints NoOp ReadVariableOp RestoreV2 SaveV2 Select "  # noqa: SIM905
+    "ShardedFilename StatefulPartitionedCall StaticRegexFullMatch StringJoin VarHandleOp VarIsInitializedOp".split()
+)
+ALLOWED_OPS = NETWORK_OPS | LOADING_OPS
+
+Predict = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
+
+
+def export_saved_model(network: keras.Model, folder: Path, probe: NDArray[np.uint8]) -> Predict:
+    """Write ``network`` into ``folder`` and return the exported model's own predictor, loaded back from there.
+
+    Args:
+        network: uint8 (B, 28, 28, 1) → probabilities float32 (B, 10), computing in float32.
+        probe: images uint8 (N, 28, 28, 1) on which the export must agree with ``network`` to 1e-5.
+
+    Raises:
+        TrainingError: the exported graph holds an op that is not allowed, or predicts something else.
+    """
+    # Not Keras's ExportArchive: it stores the variables in an order that changes from process to process, and the
+    # same weights are to give the same bytes.
+    module = tf.Module()
+    module.weights = [variable.value for variable in network.weights]
+    image = tf.TensorSpec((None, *IMAGE_SHAPE), tf.uint8, name=INPUT_NAME)
+    serve = tf.function(lambda image: {OUTPUT_NAME: network(image, training=False)}, input_signature=[image])
+    tf.saved_model.save(module, str(folder), signatures={SIGNATURE: serve})
+    _refuse_unknown_ops(operations(folder))
+    predict = load_predictor(folder)
+    _refuse_disagreement(predict(probe), np.asarray(network.predict(probe, verbose=0)))
+    return predict
+
+
+def load_predictor(folder: Path) -> Predict:
+    """The signature of the SavedModel in ``folder``: images uint8 (B, 28, 28, 1) → probabilities float32 (B, 10)."""
+    model = tf.saved_model.load(str(folder))
+    signature = model.signatures[SIGNATURE]
+
+    def predict(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        batches = [images[start : start + BATCH_SIZE] for start in range(0, len(images), BATCH_SIZE)]
+        return np.concatenate([signature(**{INPUT_NAME: tf.constant(batch)})[OUTPUT_NAME].numpy() for batch in batches])
+
+    # A signature does not keep the variables of its model alive.
+    predict.model = model  # type: ignore[attr-defined]
+    return predict
+
+
+def operations(folder: Path) -> set[str]:
+    """The names of all ops in the graphs of the SavedModel in ``folder``."""
+    content = saved_model_pb2.SavedModel()
+    content.ParseFromString((folder / "saved_model.pb").read_bytes())
+    names: set[str] = set()
+    for graph in content.meta_graphs:
+        functions: list[Any] = list(graph.graph_def.library.function)
+        names.update(node.op for node in graph.graph_def.node)
+        names.update(node.op for function in functions for node in function.node_def)
+    return names
+
+
+def _refuse_unknown_ops(found: set[str]) -> None:
+    unknown = sorted(found - ALLOWED_OPS)
+    if unknown:
+        raise TrainingError(
+            "the exported graph holds ops that are not on the allow-list",
+            expected="only ops of trainer.artifacts.export.ALLOWED_OPS",
+            received=", ".join(unknown),
+            do="take the layer that brings them out of the inference network",
+        )
+
+
+def _refuse_disagreement(exported: NDArray[np.float32], in_memory: NDArray[np.float32]) -> None:
+    difference = float(np.abs(exported - in_memory).max())
+    if not difference <= PARITY_TOLERANCE:
+        raise TrainingError(
+            "the exported model does not predict what the trained one does",
+            expected=f"a difference of at most {PARITY_TOLERANCE}",
+            received=f"{difference:.2g}",
+            do="report this: the model was not published",
+        )

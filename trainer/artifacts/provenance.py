@@ -1,0 +1,83 @@
+"""Where a model comes from: code version, library versions, hardware. What ``params.json`` says beside the settings."""
+
+import hashlib
+import os
+import platform
+import subprocess
+from collections.abc import Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+PACKAGES = ("tensorflow", "keras", "numpy", "scikit-learn", "matplotlib", "google-cloud-storage", "jax")
+PACKAGE_ROOT = Path(__file__).resolve().parents[1]
+RESULT_SHAPING_CODE = ("contract.py", "data", "model", "training")
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the installed libraries that a result depends on."""
+    installed = {name: _version(name) for name in PACKAGES}
+    return {"python": platform.python_version()} | {name: v for name, v in installed.items() if v}
+
+
+def code_fingerprint() -> str:
+    """SHA-256 of the source files that shape the result of training: another digest, another run."""
+    digest = hashlib.sha256()
+    roots = [PACKAGE_ROOT / name for name in RESULT_SHAPING_CODE]
+    for path in sorted(file for root in roots for file in ([root] if root.is_file() else root.rglob("*.py"))):
+        digest.update(path.relative_to(PACKAGE_ROOT).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def commit(environment_commit: str | None) -> str | None:
+    """The commit of the code: what the container was built from, else what git says of this checkout, else None.
+
+    A checkout with uncommitted changes is marked ``-dirty``.
+    """
+    if environment_commit:
+        return environment_commit
+    if not (PACKAGE_ROOT.parent / ".git").exists():
+        return None
+    described = _git("describe", "--always", "--abbrev=40", "--dirty", "--exclude=*")
+    return described or None
+
+
+def hardware(accelerators: Sequence[str]) -> dict[str, Any]:
+    """Processor, cores usable by this process, memory in GiB, and the names of the accelerators."""
+    return {
+        "processor": _processor(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
+        "accelerator": ", ".join(accelerators) or None,
+        "system": platform.platform(),
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _git(*arguments: str) -> str:
+    try:
+        result = subprocess.run(  # noqa: S603 – the arguments are ours
+            ["git", "-C", str(PACKAGE_ROOT.parent), *arguments],  # noqa: S607 – git is wherever the user has it
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=False,
+        )
+    except FileNotFoundError:  # No git on this machine: the commit is not known.
+        return ""
+    return result.stdout.strip()
+
+
+def _processor() -> str:
+    information = Path("/proc/cpuinfo")
+    if information.exists():
+        for line in information.read_text(encoding="utf-8").splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

@@ -1,0 +1,154 @@
+"""The settings' faces: command line and configuration file in (raw values by name), printed list out."""
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence, Set
+from typing import Any, NoReturn
+
+from trainer import __version__
+from trainer.errors import SettingsError
+from trainer.knobs import Knob
+
+_EPILOG = (
+    "Every flag may also be spelled --snake_case, and stand in the YAML file given with --config. "
+    "Order: flag, file, preset, environment, default."
+)
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        raise SettingsError(f"command line: {message}", do="see --help")
+
+
+def flag(name: str) -> str:
+    """How the setting ``name`` is spelled on the command line."""
+    return "--" + name.replace("_", "-")
+
+
+def complaint(what: str, *, expected: str, received: object, do: str) -> str:
+    shown = "nothing" if received == "" else str(received)
+    return str(SettingsError(what, expected=expected, received=shown, do=do))
+
+
+def read_flags(argv: Sequence[str], knobs: Mapping[str, Knob]) -> tuple[dict[str, Any], list[str]]:
+    """The raw values of the flags given (the last of repeated ones), and a complaint per unknown one.
+
+    Besides settings the values may hold ``config`` and ``print_settings``. A flag that lacks its value reads
+    as an empty text. ``--help`` and ``--version`` print and raise SystemExit(0).
+    """
+    needing_value = {"--config", *(flag(name) for name, knob in knobs.items() if not knob.kind.bare)}
+    known, rest = _build_parser(knobs).parse_known_args(_normalise(argv, needing_value))
+    flags = [*map(flag, knobs), "--config", "--print-settings", "--version", "--help"]
+    unknown = [word.partition("=")[0] for word in rest if word.startswith("-")] or rest
+    return vars(known), [_unknown("command line", word, known=flags) for word in unknown]
+
+
+def read_file(path: str, knobs: Mapping[str, Knob]) -> tuple[dict[str, Any], list[str]]:
+    """The raw values of the YAML mapping at ``path``, either spelling, and a complaint per unknown key.
+
+    A null means: not set here. Raises SettingsError when there is no readable mapping.
+    """
+    values: dict[str, Any] = {}
+    complaints = []
+    for key, value in _load_mapping(path).items():
+        name = str(key).replace("-", "_")
+        if name not in knobs:
+            complaints.append(_unknown(f"--config {path}", str(key), known=list(knobs)))
+        elif value is not None:
+            values[name] = value
+    return values, complaints
+
+
+def describe(values: Mapping[str, Any], origins: Mapping[str, str], knobs: Mapping[str, Knob]) -> str:
+    """YAML that ``--config`` takes; what has no value, or no place in a file, stands there as a comment."""
+    import yaml
+
+    lines = []
+    for name, value in jsonable(values).items():
+        # Dumped as the one item of a list: a bare scalar would end in YAML's "..." line.
+        dumped = yaml.safe_dump([value], default_flow_style=True, allow_unicode=True, width=10_000)
+        text = dumped.strip().removeprefix("[").removesuffix("]")
+        if value is None:
+            lines.append(f"# {name}:  # {origins[name]}: {knobs[name].default_text}")
+        else:
+            lines.append(f"{'' if knobs[name].has_flag else '# '}{name}: {text}  # {origins[name]}")
+    return "\n".join(lines)
+
+
+def jsonable(values: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy with tuples as lists and paths as text."""
+    copy: dict[str, Any] = json.loads(json.dumps(values, default=str))
+    return copy
+
+
+def _normalise(argv: Sequence[str], needing_value: Set[str]) -> list[str]:
+    """Flags in kebab case, and tied to their value: argparse would take a -1e-3 after them for a flag."""
+    words: list[str] = []
+    for word in argv:
+        name, equals, value = word.partition("=")
+        if word.startswith("--"):
+            words.append(name.replace("_", "-") + equals + value)
+        elif words and words[-1] in needing_value:
+            words[-1] += "=" + word
+        else:
+            words.append(word)
+    return [word + "=" if word in needing_value else word for word in words]
+
+
+def _build_parser(knobs: Mapping[str, Knob]) -> _Parser:
+    parser = _Parser(
+        prog="python -m trainer.task",
+        description="Train on Fashion-MNIST, evaluate, and leave a committed, servable model folder.",
+        epilog=_EPILOG,
+        allow_abbrev=False,
+        argument_default=argparse.SUPPRESS,
+    )
+    parser.add_argument("--version", action="version", version=f"fashion-mnist-trainer {__version__}")
+    parser.add_argument("--config", metavar="FILE", help="a YAML file of settings")
+    parser.add_argument(
+        "--print-settings",
+        action="store_true",
+        help="print every setting and where it comes from, as YAML that --config takes, and exit",
+    )
+    groups: dict[str, argparse._ArgumentGroup] = {}
+    for name, knob in knobs.items():
+        group = groups.get(knob.group) or parser.add_argument_group(knob.group)
+        groups[knob.group] = group
+        _add_flag(group, name, knob)
+    return parser
+
+
+def _add_flag(group: argparse._ArgumentGroup, name: str, knob: Knob) -> None:
+    spellings = [knob.short, flag(name)] if knob.short else [flag(name)]
+    text = f"{knob.help} ({knob.allowed}; default {knob.default_text})".replace("%", "%%")
+    if not knob.kind.bare:
+        group.add_argument(*spellings, dest=name, metavar=knob.kind.metavar, help=text)
+        return
+    group.add_argument(*spellings, dest=name, nargs="?", const=knob.kind.bare, metavar=knob.kind.metavar, help=text)
+    group.add_argument(flag(f"no_{name}"), dest=name, action="store_const", const="false", help=argparse.SUPPRESS)
+
+
+def _unknown(what: str, name: str, *, known: Sequence[str]) -> str:
+    from difflib import get_close_matches
+
+    nearest = get_close_matches(name, known, n=1)
+    do = f"did you mean {nearest[0]}?" if nearest else "see --help"
+    return complaint(what, expected="a known setting", received=name, do=do)
+
+
+def _load_mapping(path: str) -> dict[Any, Any]:
+    import yaml
+
+    expected = "a readable YAML file with a mapping of settings"
+    do = "write one setting a line, such as epochs: 50"
+    try:
+        with open(path, encoding="utf-8") as file:
+            document = yaml.safe_load(file)
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise SettingsError(f"--config {path}", expected=expected, received=str(reason), do=do) from error
+    if document is None:
+        return {}
+    if not isinstance(document, dict):
+        raise SettingsError(f"--config {path}", expected=expected, received=type(document).__name__, do=do)
+    return document

@@ -1,0 +1,108 @@
+"""The second half of the recipe: from a trained network to the folder that is committed."""
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from trainer import __version__
+from trainer.contract import METADATA_DIR
+from trainer.job import Job, Trained
+
+if TYPE_CHECKING:
+    from trainer.artifacts.export import Predict
+
+PROBE_IMAGES = 256
+
+
+def build_model_folder(job: Job, trained: Trained, folder: Path) -> None:
+    """Fill ``folder``: the SavedModel, what it is worth on test, pictures, report, and the manifest at last."""
+    from trainer.artifacts.export import export_saved_model
+    from trainer.artifacts.manifest import Manifest, describe_files, write_manifest
+    from trainer.artifacts.report import Facts, write_html_report, write_model_card
+
+    predict = export_saved_model(trained.network, folder, job.validation.images[:PROBE_IMAGES])
+    metadata = folder / METADATA_DIR
+    metadata.mkdir()
+    metrics, classes = evaluate(job, trained, predict, metadata)
+    params = describe_run(job, trained)
+    documents = {
+        "metrics": metrics,
+        "class_performance": classes,
+        "params": params,
+        "data_report": job.data_report,
+    }
+    for name, document in documents.items():
+        text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
+        (metadata / f"{name}.json").write_text(text + "\n", encoding="utf-8")
+    facts = Facts(**documents)
+    write_model_card(folder, facts)
+    write_html_report(folder, facts)
+    manifest = Manifest(
+        run_id=job.run_id,
+        created=params["created"],
+        synthetic=job.source.synthetic,
+        blocking=job.data_report["blocking"],
+        files=describe_files(folder),
+    )
+    write_manifest(folder, manifest)
+
+
+def evaluate(job: Job, trained: Trained, predict: "Predict", pictures: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """``metrics.json`` and ``class_performance.json``, and the four pictures.
+
+    The test part is read here, once, with the weights already chosen; the predictions are those of the exported
+    model, so that what is reported is what will be served.
+    """
+    from trainer.evaluation import figures
+    from trainer.evaluation.gap import generalisation_gap
+    from trainer.evaluation.latency import measure_latency
+    from trainer.evaluation.metrics import class_performance, classification_metrics, majority_baseline
+
+    validation, test = job.validation, job.test
+    probabilities = predict(test.images)
+    of_validation = classification_metrics(predict(validation.images), validation.labels)
+    of_test = classification_metrics(probabilities, test.labels)
+    synthetic = job.source.synthetic
+    history, best_epoch = trained.state.history, trained.state.early_stop.best_epoch
+    metrics = {
+        "test": of_test,
+        "validation": of_validation,
+        "baseline": majority_baseline(job.dataset.train.labels[job.split.train], test.labels),
+        "gap": generalisation_gap(of_validation, of_test),
+        "latency": measure_latency(predict, test.images),
+        "history": list(history),
+        "best_epoch": best_epoch,
+        "synthetic": synthetic,
+    }
+    figures.confusion_matrix(pictures / "confusion_matrix.png", of_test, synthetic=synthetic)
+    figures.training_curves(pictures / "training_curves.png", history, best_epoch=best_epoch, synthetic=synthetic)
+    figures.reliability(pictures / "reliability.png", of_test, synthetic=synthetic)
+    figures.mistakes(pictures / "mistakes.png", test.images, probabilities, test.labels, synthetic=synthetic)
+    return metrics, class_performance(probabilities, test.labels)
+
+
+def describe_run(job: Job, trained: Trained) -> dict[str, Any]:
+    """``params.json``: every resolved setting, and where and with what the model was made."""
+    from trainer.artifacts import provenance
+    from trainer.model.precision import accelerators, backend
+
+    state = trained.state
+    return {
+        "run_id": job.run_id,
+        "command": job.settings.command(),
+        "settings": job.settings.as_dict(),
+        "seed": job.settings.seed,
+        "precision": trained.precision,
+        "backend": backend(),
+        "parameters": trained.network.count_params(),
+        "split_fingerprint": job.split.fingerprint,
+        "epochs_run": state.epoch,
+        "training_seconds": round(state.seconds, 1),
+        "images_per_second": round(state.epoch * len(job.split.train) / state.seconds, 1),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "commit": provenance.commit(job.settings.commit),
+        "code_fingerprint": provenance.code_fingerprint(),
+        "versions": {"trainer": __version__, **provenance.versions()},
+        "hardware": provenance.hardware(accelerators()),
+    }

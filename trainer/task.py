@@ -1,0 +1,220 @@
+"""The main job: data → model → training → evaluation → a committed model folder.
+
+``run`` is the recipe, in the order in which data flows; each step lives in its stage. TensorFlow and the plotting and
+reporting libraries are imported where their step begins, so that ``--help``, a wrong setting, bad data or a run that
+is already done answer without waiting for them.
+"""
+
+import logging
+import os
+import signal
+import sys
+import tempfile
+import traceback
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from functools import partial
+from math import ceil
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from trainer import logs
+from trainer.contract import MANIFEST_NAME, MODEL_FOLDER_ENTRIES
+from trainer.errors import Interrupted, StorageError, TrainerError
+from trainer.job import Job, Trained
+from trainer.settings import Settings, parse, run_id
+from trainer.storage import Folder, ensure_vacant, open_folder, publish
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from trainer.contract import Examples
+    from trainer.training.checkpoint import Checkpoints, TrainingState
+
+log = logging.getLogger("trainer")
+
+
+def main(argv: Sequence[str] | None = None, env: Mapping[str, str] | None = None) -> int:
+    """Run the job and return its exit code; a foreseen failure is one line on stderr."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGINT, _interrupt)
+    verbose = False
+    try:
+        settings = parse(sys.argv[1:] if argv is None else argv, os.environ if env is None else env)
+        verbose = settings.verbose
+        logs.configure(settings.log_format, verbose=verbose)
+        run(settings)
+    except TrainerError as error:
+        return _fail(error, error.exit_code, verbose)
+    except OSError as error:  # A full or failing disk under a library that writes files by itself.
+        refused = StorageError("a file can't be read or written", received=str(error), do="see to the disk")
+        return _fail(refused, refused.exit_code, verbose)
+    except Interrupted as error:
+        return _fail(error, error.exit_code, verbose)
+    return 0
+
+
+def run(settings: Settings) -> None:
+    """From the data's place to a committed model folder. Raises TrainerError for all that can be foreseen."""
+    from trainer.data import idx
+    from trainer.data.checks import check
+    from trainer.data.sources import locate
+    from trainer.data.split import stratified_split
+
+    source = locate(settings.data, fashion_mnist_dir=settings.fashion_mnist_dir, cache_dir=settings.data_cache_dir)
+    dataset = idx.read_dataset(source.paths)
+    identity = run_id(settings, idx.fingerprint(dataset))
+    output = open_folder(settings.resolved_output_dir(identity))
+    if is_committed(output, identity):
+        log.info("nothing to do: the model of this run is already at %s", output.uri)
+        return
+    data_report = check(dataset, source)
+    split = stratified_split(
+        dataset.train.labels,
+        dataset.test.labels,
+        val_fraction=settings.val_fraction,
+        seed=settings.seed,
+        limit_train=settings.limit_train,
+        limit_test=settings.limit_test,
+    )
+    ensure_vacant(output, marker=MANIFEST_NAME, owned=MODEL_FOLDER_ENTRIES)
+    output.check_writable()
+    job = Job(settings, identity, source, dataset, split, data_report)
+    trained = train(job)
+    from trainer.model_folder import build_model_folder
+
+    with tempfile.TemporaryDirectory(prefix="trainer-model-") as staging:
+        build_model_folder(job, trained, Path(staging))
+        publish(Path(staging), output, marker=MANIFEST_NAME)
+    log.info("committed %s", output.uri)
+
+
+def is_committed(output: Folder, identity: str) -> bool:
+    """Whether ``output`` holds this run's model already. Raises StorageError if it holds another run's."""
+    from trainer.artifacts.manifest import read_manifest
+
+    manifest = read_manifest(output)
+    if manifest and manifest.run_id != identity:
+        raise StorageError(
+            f"{output.uri} holds a committed model of another run, which is never overwritten",
+            expected=f"run {identity}, that of these settings and data",
+            received=f"run {manifest.run_id}",
+            do="choose another --output-dir",
+        )
+    return manifest is not None
+
+
+def train(job: Job) -> Trained:
+    """Train the network, or go on from its latest checkpoint, and choose its weights by the validation part."""
+    from trainer.model.cnn import build_cnn
+    from trainer.model.precision import dtype_policy, resolve_precision
+    from trainer.model.training_model import with_augmentation
+    from trainer.training.fit import Networks, Recipe, fit
+    from trainer.training.progress import EpochReporter
+
+    settings = job.settings
+    precision = resolve_precision(settings.precision)
+    build = partial(
+        build_cnn,
+        filters=settings.filters,
+        dense_units=settings.dense_units,
+        conv_dropout=settings.conv_dropout,
+        dense_dropout=settings.dense_dropout,
+        seed=settings.seed,
+    )
+    network = build(dtype=dtype_policy(precision))
+    train_part = job.dataset.train.take(job.split.train)
+    log.info(
+        "training %d parameters on %d images, validating on %d, in %s",
+        network.count_params(), len(train_part), len(job.split.validation), precision,
+    )  # fmt: skip
+    recipe = Recipe(**{item.name: getattr(settings, item.name) for item in fields(Recipe)})
+    checkpoints, start = _open_checkpoints(job)
+    with EpochReporter(
+        checkpoints,
+        epochs=settings.epochs,
+        steps=ceil(len(train_part) / settings.batch_size),
+        terminal=settings.log_format == "text" and sys.stderr.isatty(),
+        tensorboard=open_folder(settings.tensorboard_dir) if settings.tensorboard_dir else None,
+    ) as reporter:
+        state = fit(
+            Networks(with_augmentation(network), network),
+            partial(_epoch_inputs, train_part, settings),
+            job.validation,
+            recipe=recipe,
+            start=start or recipe.initial_state(),
+            observer=reporter,
+        )
+    served = build(dtype="float32")
+    served.set_weights(state.best)
+    return Trained(served, state, precision)
+
+
+def _epoch_inputs(
+    train_part: "Examples", settings: Settings, epoch: int
+) -> "tuple[dict[str, NDArray[Any]], NDArray[np.int32]]":
+    """The images of ``epoch`` in its order, a random warp for each, and their labels."""
+    from trainer.data.batches import epoch_order
+    from trainer.model.augment import AugmentLimits, draw_transforms
+
+    limits = AugmentLimits(
+        rotation_degrees=settings.rotation_degrees,
+        shift_fraction=settings.shift_fraction,
+        shear_fraction=settings.shear_fraction,
+        zoom_fraction=settings.zoom_fraction,
+        horizontal_flip=settings.horizontal_flip,
+    )
+    shuffled = train_part.take(epoch_order(len(train_part), seed=settings.seed, epoch=epoch))
+    transforms = draw_transforms(len(train_part), seed=settings.seed, epoch=epoch, limits=limits)
+    return {"image": shuffled.images, "transform": transforms}, shuffled.labels
+
+
+def _open_checkpoints(job: Job) -> "tuple[Checkpoints, TrainingState | None]":
+    """The run's checkpoints, and the state to go on from as ``--resume`` asks for it."""
+    from trainer.artifacts.provenance import code_fingerprint, versions
+    from trainer.training.checkpoint import Checkpoints
+
+    settings = job.settings
+    folder = open_folder(settings.resolved_checkpoint_dir(job.run_id))
+    folder.check_writable()
+    checkpoints = Checkpoints(
+        folder,
+        {
+            "settings": settings.shaping(),
+            "data": job.data_report["fingerprint"],
+            "split": job.split.fingerprint,
+            "code": code_fingerprint(),
+            "versions": {name: versions().get(name) for name in ("keras", "tensorflow")},
+        },
+    )
+    if settings.resume == "never":
+        checkpoints.clear()
+    latest = checkpoints.latest()
+    if latest is None and settings.resume == "require":
+        raise StorageError(
+            f"there is no checkpoint in {folder.uri}",
+            expected="one of this run, as --resume require asks for it",
+            received="none",
+            do="use --resume auto to start from the beginning",
+        )
+    if latest:
+        log.info("going on after epoch %d, from %s", latest.epoch, folder.uri)
+    return checkpoints, latest
+
+
+def _interrupt(number: int, _frame: object) -> None:
+    name = signal.Signals(number).name
+    raise Interrupted(f"interrupted by {name} – run the same command again to go on after the last whole epoch")
+
+
+def _fail(error: BaseException, exit_code: int, verbose: bool) -> int:
+    """Say on stderr why the job ends; Vertex AI shows what stands there as an error."""
+    if verbose:
+        traceback.print_exception(error)
+    print(f"trainer.task: {error}", file=sys.stderr)
+    return exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
