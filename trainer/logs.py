@@ -37,7 +37,7 @@ def configure(log_format: str, *, verbose: bool) -> None:
 
 
 class TerminalHandler(logging.StreamHandler):  # type: ignore[type-arg]
-    """Writes to what ``sys.stderr`` is at that moment: a progress bar takes its place, to draw itself below the lines."""
+    """Writes to what ``sys.stderr`` is at that moment: a progress bar takes its place to stay below the lines."""
 
     @property
     def stream(self) -> TextIO:

@@ -1,0 +1,36 @@
+"""Each in a process of its own: what is written to stderr before Python sees it can only be seen from outside."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+QUIET = "import trainer.model"
+LOUD = """
+import os
+from trainer.model.startup import _without_notices
+try:
+    with _without_notices():
+        os.write(2, b"I0000 a notice\\nE0000 an error\\n")
+        raise ImportError("no backend")
+except ImportError as error:
+    print(error)
+"""
+
+
+def run(script: str) -> subprocess.CompletedProcess[str]:
+    unset = {name: value for name, value in os.environ.items() if not name.startswith("TF_")}
+    return subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=unset, check=False)
+
+
+@pytest.mark.slow
+def test_starting_keras_writes_nothing() -> None:
+    started = run(QUIET + '; import os; print(os.environ["TF_ENABLE_ONEDNN_OPTS"])')
+    assert (started.returncode, started.stdout, started.stderr) == (0, "1\n", "")
+
+
+def test_errors_come_through_and_the_stream_is_put_back() -> None:
+    broken = run(LOUD + "os.write(2, b'I0000 later\\n')")
+    assert broken.stdout == "no backend\n"
+    assert broken.stderr == "E0000 an error\nI0000 later\n"
