@@ -1,6 +1,8 @@
 """What tests of several stages share."""
 
 import os
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,3 +19,15 @@ def serving_python() -> Path:
     if not SERVING.exists():
         pytest.skip("needs TensorFlow 2.15: run scripts/setup serving, on x86-64 with Python 3.11")
     return SERVING
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A folder on a disk of 64 KiB."""
+    mounted = tmp_path / "small"
+    mounted.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(mounted)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
+        pytest.skip("a small disk can only be mounted by root")
+    yield mounted
+    subprocess.run(["umount", str(mounted)], check=True)

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from trainer.contract import Examples
     from trainer.training.checkpoint import Checkpoints, TrainingState
 
+#: For the statistics of batch normalisation: more don't change them by anything that matters.
+CALIBRATION_IMAGES = 5000
+
 log = logging.getLogger("trainer")
 
 
@@ -107,10 +110,11 @@ def is_committed(output: Folder, identity: str) -> bool:
 
 def train(job: Job) -> Trained:
     """Train the network, or go on from its latest checkpoint, and choose its weights by the validation part."""
+    from trainer.data.batches import epoch_order
     from trainer.model.cnn import build_cnn
     from trainer.model.precision import dtype_policy, resolve_precision
     from trainer.model.training_model import with_augmentation
-    from trainer.training.fit import Networks, Recipe, fit
+    from trainer.training.fit import Networks, Recipe, TrainingData, fit
     from trainer.training.progress import EpochReporter
 
     settings = job.settings
@@ -140,8 +144,13 @@ def train(job: Job) -> Trained:
     ) as reporter:
         state = fit(
             Networks(with_augmentation(network), network),
-            partial(_epoch_inputs, train_part, settings),
-            job.validation,
+            TrainingData(
+                epoch_inputs=partial(_epoch_inputs, train_part, settings),
+                calibration=train_part.images[
+                    epoch_order(len(train_part), seed=settings.seed, epoch=0)[:CALIBRATION_IMAGES]
+                ],
+                validation=job.validation,
+            ),
             recipe=recipe,
             start=start or recipe.initial_state(),
             observer=reporter,

@@ -8,7 +8,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from trainer.artifacts.export import export_saved_model, load_predictor, operations
-from trainer.errors import TrainingError
+from trainer.errors import StorageError, TrainingError
 from trainer.model.cnn import build_cnn
 
 
@@ -96,3 +96,8 @@ def test_refuses_a_graph_that_predicts_something_else(
 ) -> None:
     with pytest.raises(TrainingError, match="does not predict what the trained one does.*at most 1e-05"):
         export_saved_model(Boaster(network.input, network.output), tmp_path, images)
+
+
+def test_says_that_the_disk_is_full(network: keras.Model, images: NDArray[np.uint8], small_disk: Path) -> None:
+    with pytest.raises(StorageError, match="can't be written.*room for it.*TMPDIR"):
+        export_saved_model(network, small_disk, images)

@@ -1,9 +1,7 @@
 """Bad input ends with the right code and one line, and leaves nothing behind that looks like a model."""
 
-import os
-import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -141,17 +139,6 @@ def test_no_network_exits_3_within_ten_seconds_and_a_bit(tmp_path: Path) -> None
 def test_a_place_that_cannot_be_written_exits_5(cache: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
     assert_refused([*QUICK, "--output-dir", "file/model"], 5, "file", cache=cache, folder=tmp_path)
-
-
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    mounted = tmp_path / "small"
-    mounted.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(mounted)]
-    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("a small disk can only be mounted by root")
-    yield mounted
-    subprocess.run(["umount", str(mounted)], check=True)
 
 
 @pytest.mark.slow

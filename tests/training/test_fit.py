@@ -14,7 +14,7 @@ from trainer.errors import TrainingError
 from trainer.model.cnn import build_cnn
 from trainer.model.training_model import with_augmentation
 from trainer.training.checkpoint import TrainingState
-from trainer.training.fit import Networks, Recipe, fit, predict
+from trainer.training.fit import Networks, Recipe, TrainingData, fit, predict
 
 RECIPE = Recipe(
     epochs=4,
@@ -65,8 +65,7 @@ def train(
     networks, states = small_networks(), []
     fit(
         networks,
-        inputs,
-        VALIDATION,
+        TrainingData(inputs, TRAIN.images, VALIDATION),
         recipe=recipe,
         start=start or recipe.initial_state(),
         observer=Recorder(states),
@@ -169,8 +168,7 @@ def test_names_the_step_at_which_the_loss_stops_being_finite() -> None:
     with pytest.raises(TrainingError, match=r"not finite at step 11 .*--learning-rate"):
         fit(
             networks,
-            inputs,
-            VALIDATION,
+            TrainingData(inputs, TRAIN.images, VALIDATION),
             recipe=RECIPE,
             start=RECIPE.initial_state(),
             observer=Recorder([]),

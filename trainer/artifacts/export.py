@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from tensorflow.core.protobuf import saved_model_pb2
 
 from trainer.contract import IMAGE_SHAPE, INPUT_NAME, OUTPUT_NAME
-from trainer.errors import TrainingError
+from trainer.errors import StorageError, TrainingError
 
 SIGNATURE = "serving_default"
 PARITY_TOLERANCE = 1e-5
@@ -46,6 +46,7 @@ def export_saved_model(network: keras.Model, folder: Path, probe: NDArray[np.uin
 
     Raises:
         TrainingError: the exported graph holds an op that is not allowed, or predicts something else.
+        StorageError: the disk is full.
     """
     # Not Keras's ExportArchive: it stores the variables in an order that changes from process to process, and the
     # same weights are to give the same bytes.
@@ -53,11 +54,23 @@ def export_saved_model(network: keras.Model, folder: Path, probe: NDArray[np.uin
     module.weights = [variable.value for variable in network.weights]
     image = tf.TensorSpec((None, *IMAGE_SHAPE), tf.uint8, name=INPUT_NAME)
     serve = tf.function(lambda image: {OUTPUT_NAME: network(image, training=False)}, input_signature=[image])
-    tf.saved_model.save(module, str(folder), signatures={SIGNATURE: serve})
+    _save(module, folder, serve)
     _refuse_unknown_ops(operations(folder))
     predict = load_predictor(folder)
     _refuse_disagreement(predict(probe), np.asarray(network.predict(probe, verbose=0)))
     return predict
+
+
+def _save(module: tf.Module, folder: Path, serve: Any) -> None:
+    try:
+        tf.saved_model.save(module, str(folder), signatures={SIGNATURE: serve})
+    except tf.errors.OpError as error:
+        raise StorageError(
+            f"the model can't be written to {folder}",
+            expected="room for it",
+            received=error.message,
+            do="free space, or set TMPDIR to a disk with more",
+        ) from error
 
 
 def load_predictor(folder: Path) -> Predict:

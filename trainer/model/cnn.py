@@ -8,10 +8,6 @@ import numpy as np
 from trainer.contract import IMAGE_SHAPE, INPUT_NAME, NUM_CLASSES, OUTPUT_NAME
 from trainer.model.layers import FusedBatchNormalization
 
-#: Of the moving averages that inference uses. Keras's 0.99 needs some five hundred steps to settle; until then a
-#: network that has learned looks as if it had not, and that steers the schedules. 0.9 is PyTorch's default.
-BATCH_NORM_MOMENTUM = 0.9
-
 
 def build_cnn(
     *,
@@ -58,7 +54,7 @@ def _conv_block(
         dtype=dtype,
         name=name,
     )(x)
-    x = FusedBatchNormalization(momentum=BATCH_NORM_MOMENTUM, dtype=dtype, name=f"{name}_norm")(x)
+    x = FusedBatchNormalization(dtype=dtype, name=f"{name}_norm")(x)
     x = keras.layers.MaxPooling2D(2, dtype=dtype, name=f"{name}_pool")(x)
     return keras.layers.Dropout(dropout, seed=next(seeds), dtype=dtype, name=f"{name}_dropout")(x)
 
@@ -68,7 +64,7 @@ def _dense_block(
 ) -> keras.KerasTensor:
     """(B, C) -> (B, units)."""
     x = keras.layers.Dense(units, activation="relu", kernel_initializer=_glorot(seeds), dtype=dtype, name=name)(x)
-    x = FusedBatchNormalization(momentum=BATCH_NORM_MOMENTUM, dtype=dtype, name=f"{name}_norm")(x)
+    x = FusedBatchNormalization(dtype=dtype, name=f"{name}_norm")(x)
     return keras.layers.Dropout(dropout, seed=next(seeds), dtype=dtype, name=f"{name}_dropout")(x)
 
 

@@ -20,6 +20,7 @@ from trainer.errors import TrainingError
 from trainer.training.checkpoint import Arrays, TrainingState
 from trainer.training.non_finite import FirstNonFiniteStep, StopOnNonFinite
 from trainer.training.schedule import EarlyStop, Plateau
+from trainer.training.statistics import StatisticsMeter
 
 # The compiled loop returns to Python after about this many images: often enough for a progress bar and for a signal
 # to be heard within seconds, seldom enough that the time spent in Python does not matter.
@@ -63,6 +64,22 @@ class Networks:
     inference: keras.Model
 
 
+@dataclass(frozen=True)
+class TrainingData:
+    """What training sees.
+
+    Attributes:
+        epoch_inputs: for an epoch's number (from 1), the inputs of ``Networks.training`` and the labels int32 (N,), in
+            the order in which that epoch visits them.
+        calibration: clean training images uint8 (M, 28, 28, 1) in random order, for batch normalisation's statistics.
+        validation: decides on the learning rate, on the end, and on which epoch's weights are the best.
+    """
+
+    epoch_inputs: EpochInputs
+    calibration: NDArray[np.uint8]
+    validation: Examples
+
+
 class Observer(Protocol):
     """Who is told of the course of training."""
 
@@ -75,20 +92,11 @@ class Observer(Protocol):
 
 
 def fit(
-    networks: Networks,
-    epoch_inputs: EpochInputs,
-    validation: Examples,
-    *,
-    recipe: Recipe,
-    start: TrainingState,
-    observer: Observer,
+    networks: Networks, data: TrainingData, *, recipe: Recipe, start: TrainingState, observer: Observer
 ) -> TrainingState:
     """Train from ``start`` until the epochs or the patience run out.
 
     Args:
-        epoch_inputs: for an epoch's number (from 1), the inputs of ``networks.training`` and the labels int32 (N,), in
-            the order in which that epoch visits them.
-        validation: decides on the learning rate, on the end, and on which epoch's weights are the best.
         start: ``recipe.initial_state()``, or what an earlier run committed.
         observer: stores the state after each epoch, and tells how far training is.
 
@@ -99,13 +107,19 @@ def fit(
         TrainingError: the loss is not finite, or nothing was learned.
     """
     _compile(networks.training, recipe)
+    meter = StatisticsMeter(networks.inference, data.calibration)
     state = start
     if state.epoch:
         _restore(networks.training, state)
     while state.epoch < recipe.epochs and not state.early_stop.stopped:
-        state = _train_epoch(networks, epoch_inputs, validation, state, recipe=recipe, progress=observer.callback)
+        started = time.perf_counter()
+        row = _train_epoch(networks.training, data.epoch_inputs, state.epoch + 1, recipe, observer.callback)
+        meter.measure()
+        row["val_loss"], row["val_accuracy"] = _validate(networks.inference, data.validation)
+        row["seconds"] = time.perf_counter() - started
+        state = _decide(networks, state, row)
         observer.commit(state)
-    _refuse_unlearned(state, validation)
+    _refuse_unlearned(state, data.validation)
     networks.inference.set_weights(state.best)
     return state
 
@@ -127,19 +141,12 @@ def _compile(model: keras.Model, recipe: Recipe) -> None:
 
 
 def _train_epoch(
-    networks: Networks,
-    epoch_inputs: EpochInputs,
-    validation: Examples,
-    state: TrainingState,
-    *,
-    recipe: Recipe,
-    progress: keras.callbacks.Callback,
-) -> TrainingState:
-    epoch = state.epoch + 1
-    started = time.perf_counter()
+    model: keras.Model, epoch_inputs: EpochInputs, epoch: int, recipe: Recipe, progress: keras.callbacks.Callback
+) -> EpochRow:
+    """Train one epoch; return its number, its loss and accuracy in training, and its learning rate."""
     inputs, labels = epoch_inputs(epoch)
     steps = math.ceil(len(labels) / recipe.batch_size)
-    training_logs = networks.training.fit(
+    logs = model.fit(
         inputs,
         labels,
         batch_size=recipe.batch_size,
@@ -149,24 +156,18 @@ def _train_epoch(
         verbose=0,
         callbacks=[StopOnNonFinite(steps_before=(epoch - 1) * steps), progress],
     ).history
-    val_loss, val_accuracy = _validate(networks.inference, validation)
-    learning_rate = float(keras.ops.convert_to_numpy(networks.training.optimizer.learning_rate))
-    seconds = time.perf_counter() - started
-    row: EpochRow = {
+    learning_rate = float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
+    return {
         "epoch": epoch,
-        "loss": training_logs["loss"][0],
-        "accuracy": training_logs["accuracy"][0],
-        "val_loss": val_loss,
-        "val_accuracy": val_accuracy,
+        "loss": logs["loss"][0],
+        "accuracy": logs["accuracy"][0],
         "learning_rate": learning_rate,
-        "seconds": seconds,
     }
-    return _decide(networks, state, row, learning_rate)
 
 
-def _decide(networks: Networks, state: TrainingState, row: EpochRow, learning_rate: float) -> TrainingState:
+def _decide(networks: Networks, state: TrainingState, row: EpochRow) -> TrainingState:
     """The state after the epoch that ``row`` describes, with the next epoch's learning rate already set."""
-    epoch, val_loss = int(row["epoch"]), row["val_loss"]
+    epoch, val_loss, learning_rate = int(row["epoch"]), row["val_loss"], row["learning_rate"]
     plateau, next_rate = state.plateau.observe(val_loss, learning_rate)
     early_stop = state.early_stop.observe(val_loss, epoch)
     networks.training.optimizer.learning_rate = next_rate
