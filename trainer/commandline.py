@@ -1,13 +1,14 @@
 """The settings' faces: command line and configuration file in (raw values by name), printed list out."""
 
 import argparse
-import json
 from collections.abc import Mapping, Sequence, Set
 from typing import Any, NoReturn
 
+from pydantic.fields import FieldInfo
+
 from trainer import __version__
 from trainer.errors import SettingsError
-from trainer.knobs import Knob
+from trainer.fields import about, allowed, default_text, form, meaning
 
 _EPILOG = (
     "Every flag may also be spelled --snake_case, and stand in the YAML file given with --config. "
@@ -30,20 +31,20 @@ def complaint(what: str, *, expected: str, received: object, do: str) -> str:
     return str(SettingsError(what, expected=expected, received=shown, do=do))
 
 
-def read_flags(argv: Sequence[str], knobs: Mapping[str, Knob]) -> tuple[dict[str, Any], list[str]]:
+def read_flags(argv: Sequence[str], fields: Mapping[str, FieldInfo]) -> tuple[dict[str, Any], list[str]]:
     """The raw values of the flags given (the last of repeated ones), and a complaint per unknown one.
 
     Besides settings the values may hold ``config`` and ``print_settings``. A flag that lacks its value reads
     as an empty text. ``--help`` and ``--version`` print and raise SystemExit(0).
     """
-    needing_value = {"--config", *(flag(name) for name, knob in knobs.items() if not knob.kind.bare)}
-    known, rest = _build_parser(knobs).parse_known_args(_normalise(argv, needing_value))
-    flags = [*map(flag, knobs), "--config", "--print-settings", "--version", "--help"]
+    needing_value = {"--config", *(flag(name) for name, field in fields.items() if field.annotation is not bool)}
+    known, rest = _build_parser(fields).parse_known_args(_normalise(argv, needing_value))
+    flags = [*map(flag, fields), "--config", "--print-settings", "--version", "--help"]
     unknown = [word.partition("=")[0] for word in rest if word.startswith("-")] or rest
     return vars(known), [_unknown("command line", word, known=flags) for word in unknown]
 
 
-def read_file(path: str, knobs: Mapping[str, Knob]) -> tuple[dict[str, Any], list[str]]:
+def read_file(path: str, fields: Mapping[str, FieldInfo]) -> tuple[dict[str, Any], list[str]]:
     """The raw values of the YAML mapping at ``path``, either spelling, and a complaint per unknown key.
 
     A null means: not set here. Raises SettingsError when there is no readable mapping.
@@ -52,33 +53,35 @@ def read_file(path: str, knobs: Mapping[str, Knob]) -> tuple[dict[str, Any], lis
     complaints = []
     for key, value in _load_mapping(path).items():
         name = str(key).replace("-", "_")
-        if name not in knobs:
-            complaints.append(_unknown(f"--config {path}", str(key), known=list(knobs)))
+        if name not in fields:
+            complaints.append(_unknown(f"--config {path}", str(key), known=list(fields)))
         elif value is not None:
             values[name] = value
     return values, complaints
 
 
-def describe(values: Mapping[str, Any], origins: Mapping[str, str], knobs: Mapping[str, Knob]) -> str:
+def describe(values: Mapping[str, Any], origins: Mapping[str, str], fields: Mapping[str, FieldInfo]) -> str:
     """YAML that ``--config`` takes; what has no value, or no place in a file, stands there as a comment."""
     import yaml
 
     lines = []
-    for name, value in jsonable(values).items():
+    for name, value in values.items():
         # Dumped as the one item of a list: a bare scalar would end in YAML's "..." line.
         dumped = yaml.safe_dump([value], default_flow_style=True, allow_unicode=True, width=10_000)
         text = dumped.strip().removeprefix("[").removesuffix("]")
         if value is None:
-            lines.append(f"# {name}:  # {origins[name]}: {knobs[name].default_text}")
+            lines.append(f"# {name}:  # {origins[name]}: {default_text(fields[name])}")
         else:
-            lines.append(f"{'' if knobs[name].has_flag else '# '}{name}: {text}  # {origins[name]}")
+            lines.append(f"{'' if about(fields[name]).has_flag else '# '}{name}: {text}  # {origins[name]}")
     return "\n".join(lines)
 
 
-def jsonable(values: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy with tuples as lists and paths as text."""
-    copy: dict[str, Any] = json.loads(json.dumps(values, default=str))
-    return copy
+def table(fields: Mapping[str, FieldInfo]) -> str:
+    rows = ["| setting | default | allowed | meaning |", "|---|---|---|---|"]
+    for name, field in fields.items():
+        spelled = flag(name) if about(field).has_flag else about(field).environment
+        rows.append(f"| `{spelled}` | `{default_text(field)}` | {allowed(field)} | {meaning(field)} |")
+    return "\n".join(rows)
 
 
 def _normalise(argv: Sequence[str], needing_value: Set[str]) -> list[str]:
@@ -95,7 +98,7 @@ def _normalise(argv: Sequence[str], needing_value: Set[str]) -> list[str]:
     return [word + "=" if word in needing_value else word for word in words]
 
 
-def _build_parser(knobs: Mapping[str, Knob]) -> _Parser:
+def _build_parser(fields: Mapping[str, FieldInfo]) -> _Parser:
     parser = _Parser(
         prog="python -m trainer.task",
         description="Train on Fashion-MNIST, evaluate, and leave a committed, servable model folder.",
@@ -111,20 +114,22 @@ def _build_parser(knobs: Mapping[str, Knob]) -> _Parser:
         help="print every setting and where it comes from, as YAML that --config takes, and exit",
     )
     groups: dict[str, argparse._ArgumentGroup] = {}
-    for name, knob in knobs.items():
-        group = groups.get(knob.group) or parser.add_argument_group(knob.group)
-        groups[knob.group] = group
-        _add_flag(group, name, knob)
+    for name, field in fields.items():
+        title = about(field).group
+        groups[title] = groups.get(title) or parser.add_argument_group(title)
+        _add_flag(groups[title], name, field)
     return parser
 
 
-def _add_flag(group: argparse._ArgumentGroup, name: str, knob: Knob) -> None:
-    spellings = [knob.short, flag(name)] if knob.short else [flag(name)]
-    text = f"{knob.help} ({knob.allowed}; default {knob.default_text})".replace("%", "%%")
-    if not knob.kind.bare:
-        group.add_argument(*spellings, dest=name, metavar=knob.kind.metavar, help=text)
+def _add_flag(group: argparse._ArgumentGroup, name: str, field: FieldInfo) -> None:
+    short = about(field).short
+    spellings = [short, flag(name)] if short else [flag(name)]
+    metavar = form(field).metavar
+    text = f"{meaning(field)} ({allowed(field)}; default {default_text(field)})".replace("%", "%%")
+    if field.annotation is not bool:
+        group.add_argument(*spellings, dest=name, metavar=metavar, help=text)
         return
-    group.add_argument(*spellings, dest=name, nargs="?", const=knob.kind.bare, metavar=knob.kind.metavar, help=text)
+    group.add_argument(*spellings, dest=name, nargs="?", const="true", metavar=metavar, help=text)
     group.add_argument(flag(f"no_{name}"), dest=name, action="store_const", const="false", help=argparse.SUPPRESS)
 
 

@@ -3,53 +3,50 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from pydantic import ValidationError
+from pydantic.fields import FieldInfo
+
 from trainer.commandline import complaint, flag, read_file, read_flags
-from trainer.knobs import Knob
+from trainer.fields import about, default_text, form
 from trainer.presets import PRESETS
 
 
-class Layer(NamedTuple):
-    """The raw values by name that one origin gives."""
+class Given(NamedTuple):
+    """A value as it was written, and by whom."""
 
+    raw: Any
     origin: str
-    values: Mapping[str, Any]
 
 
-def read_layers(
-    argv: Sequence[str], env: Mapping[str, str], knobs: Mapping[str, Knob]
-) -> tuple[list[Layer], list[str]]:
-    """The layers, the strongest (the flags) first, and a complaint per unknown name."""
-    accepted = {name: knob for name, knob in knobs.items() if knob.has_flag}
+def collect(
+    argv: Sequence[str], env: Mapping[str, str], fields: Mapping[str, FieldInfo]
+) -> tuple[dict[str, Given], list[str]]:
+    """What is given for each of ``fields``, ``config`` and ``print_settings``; a complaint per unknown name."""
+    accepted = {name: field for name, field in fields.items() if about(field).has_flag}
     flags, complaints = read_flags(argv, accepted)
     config: dict[str, Any] = {}
     if "config" in flags:
         config, unknown = read_file(flags["config"], accepted)
         complaints += unknown
-    preset = str(flags.get("preset", config.get("preset", knobs["preset"].default)))
-    layers = [
-        Layer("flag", flags),
-        Layer(f"file {flags.get('config')}", config),
-        Layer(f"preset {preset}", PRESETS.get(preset, {})),
+    preset = flags.get("preset", config.get("preset", fields["preset"].default))
+    variables = {name: about(field).environment or "" for name, field in fields.items()}
+    layers: list[tuple[str, Mapping[str, Any]]] = [
+        ("default", {name: field.default for name, field in fields.items()}),
+        *((f"environment {key}", {name: env[key]}) for name, key in variables.items() if env.get(key)),
+        (f"preset {preset}", PRESETS.get(str(preset), {})),
+        (f"file {flags.get('config')}", config),
+        ("flag", flags),
     ]
-    for name, knob in knobs.items():
-        if knob.environment and env.get(knob.environment):
-            layers.append(Layer(f"environment {knob.environment}", {name: env[knob.environment]}))
-    layers.append(Layer("default", {name: knob.default for name, knob in knobs.items()}))
-    return layers, complaints
+    # The last to name a setting wins.
+    return {name: Given(raw, origin) for origin, values in layers for name, raw in values.items()}, complaints
 
 
-def resolve(layers: Sequence[Layer], knobs: Mapping[str, Knob]) -> tuple[dict[str, Any], dict[str, str], list[str]]:
-    """Each setting's typed value and origin, from the first layer that has it; a complaint per bad value."""
-    values: dict[str, Any] = {}
-    origins: dict[str, str] = {}
+def explain(error: ValidationError, given: Mapping[str, Given], fields: Mapping[str, FieldInfo]) -> list[str]:
+    """A complaint per setting that was refused."""
     complaints = []
-    for name, knob in knobs.items():
-        layer = next(layer for layer in layers if name in layer.values)
-        raw, origins[name] = layer.values[name], layer.origin
-        try:
-            values[name] = None if raw is None else knob.kind.read(raw)
-        except ValueError:
-            what = flag(name) if layer.origin == "flag" else f"{flag(name)} ({layer.origin})"
-            do = f"see --help, or leave it out for {knob.default_text}"
-            complaints.append(complaint(what, expected=knob.kind.expected, received=raw, do=do))
-    return values, origins, complaints
+    for name in dict.fromkeys(str(item["loc"][0]) for item in error.errors(include_url=False, include_context=False)):
+        raw, origin = given[name]
+        what = flag(name) if origin == "flag" else f"{flag(name)} ({origin})"
+        do = f"see --help, or leave it out for {default_text(fields[name])}"
+        complaints.append(complaint(what, expected=form(fields[name]).expected, received=raw, do=do))
+    return complaints

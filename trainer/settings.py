@@ -10,176 +10,149 @@ import os.path
 import posixpath
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from trainer import origins
-from trainer.commandline import complaint, describe, flag, jsonable
+from trainer.commandline import complaint, describe, flag, table
 from trainer.errors import SettingsError
-from trainer.knobs import (
-    Kind,
-    Knob,
-    as_text,
-    boolean,
-    choice,
-    integer,
-    integers,
-    local_folder,
-    location,
-    real,
-    text,
-)
-from trainer.presets import PRESETS
+from trainer.fields import About, Folder, Form, Place, Real, Switch, Text, Whole, Widths, about, as_text
+from trainer.presets import Preset
 
 #: Set by Vertex AI in every job, or in every job with a baseOutputDirectory.
 _VERTEX_MARKS = ("CLOUD_ML_JOB_ID", "CLUSTER_SPEC", "AIP_MODEL_DIR")
 
-
-def _setting(default: Any, kind: Kind, help: str, **facts: Any) -> Any:
-    return field(default=default, metadata={"knob": Knob(default=default, kind=kind, help=help, **facts)})
-
-
-# Settings of the last two groups say where from, where to and how loud: the weights are the same.
-_recipe = partial(_setting, group="recipe")
-_network = partial(_setting, group="network")
-_augmentation = partial(_setting, group="augmentation")
-_place = partial(_setting, group="places", shapes_result=False)
-_running = partial(_setting, group="running", shapes_result=False)
+_recipe = partial(About, group="recipe")
+_network = partial(About, group="network")
+_augmentation = partial(About, group="augmentation")
+# Settings of these two groups say where from, where to and how loud: the weights are the same.
+_place = partial(About, group="places", shapes_result=False)
+_running = partial(About, group="running", shapes_result=False)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Settings:
-    """One run's settings. Made by `parse`, they are of the declared types and within the declared ranges."""
+class Settings(BaseModel):
+    """One run's settings, of the declared types, within the declared ranges, and in agreement with each other."""
 
-    preset: str = _running("reference", choice(*PRESETS), "named set of settings, listed in trainer/presets.py")
-    data: str = _place(
-        "fashion-mnist",
-        location("fashion-mnist", "synthetic", "auto"),
-        "fashion-mnist = the folder in FASHION_MNIST_DIR, else the cache, else a download, SHA-256 pinned; "
-        "synthetic = built in, offline; auto = the first or, if it can't be had, the second with a "
-        "loud warning and a release-blocking mark; or the place of the four IDX files, gzipped or not",
-    )
-    data_cache_dir: Path = _place(
-        Path("~/.cache/fashion-mnist-trainer"), local_folder(), "where downloaded data is kept"
-    )
-    fashion_mnist_dir: Path | None = _place(
-        None,
-        local_folder(),
-        "a folder that holds the four published files",
-        later="none",
-        environment="FASHION_MNIST_DIR",
-        has_flag=False,
-    )
-    output_dir: str | None = _place(
-        None,
-        location(),
-        "where the model folder is published",
-        later="AIP_MODEL_DIR, else artifacts/<run id>",
-        environment="AIP_MODEL_DIR",
-    )
-    checkpoint_dir: str | None = _place(
-        None,
-        location(),
-        "where the restart state is kept",
-        later="AIP_CHECKPOINT_DIR, else <output dir>/../checkpoints/<run id>",
-        environment="AIP_CHECKPOINT_DIR",
-    )
-    tensorboard_dir: str | None = _place(
-        None,
-        location(),
-        "where TensorBoard event files are written",
-        later="AIP_TENSORBOARD_LOG_DIR, else off",
-        environment="AIP_TENSORBOARD_LOG_DIR",
-    )
-    resume: str = _running(
-        "auto",
-        choice("auto", "never", "require"),
-        "auto = go on from a matching checkpoint, never = start afresh, require = fail without one",
+    # Built at the first use, which --help never comes to.
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True, defer_build=True
     )
 
-    limit_train: int = _recipe(
-        0, integer(ge=0), "use the first N training images after the seeded shuffle; 0 = all", unit="images"
-    )
-    limit_test: int = _recipe(
-        0, integer(ge=0), "use the first N test images after the seeded shuffle; 0 = all", unit="images"
-    )
-    val_fraction: float = _recipe(
-        0.1, real(gt=0, lt=1), "share of the training images held out, stratified, to choose the weights by"
-    )
-    seed: int = _recipe(42, integer(ge=0, le=2**32 - 1), "everything random derives from it")
-    epochs: int = _recipe(50, integer(ge=1), "passes over the training images, at most", unit="epochs")
-    batch_size: int = _recipe(32, integer(ge=1), "images a training step sees", unit="images")
-    learning_rate: float = _recipe(1e-3, real(gt=0, le=1), "Adam's rate at the start")
-    min_learning_rate: float = _recipe(1e-6, real(ge=0, le=1), "the rate is never reduced below this")
-    lr_factor: float = _recipe(0.2, real(gt=0, lt=1), "the rate is multiplied by this on a plateau")
-    lr_patience: int = _recipe(
-        3, integer(ge=1), "epochs without a better validation loss until the rate is reduced", unit="epochs"
-    )
-    early_stop_patience: int = _recipe(
-        10,
-        integer(ge=1),
-        "epochs without a better validation loss until training stops; the best weights are kept",
-        unit="epochs",
-    )
-    clip_norm: float = _recipe(1.0, real(gt=0), "each gradient is scaled down to at most this L2 norm")
-    weight_decay: float = _recipe(1e-5, real(ge=0, lt=1), "Adam's decoupled weight decay; 0 = off")
-    precision: str = _recipe(
-        "auto",
-        choice("auto", "float32", "bfloat16"),
-        "of the arithmetic; auto = bfloat16 where the processor or GPU has it",
-    )
+    preset: Annotated[Preset, _running()] = "reference"
+    """named set of settings, listed in trainer/presets.py"""
+    data: Annotated[
+        Place, Form("PLACE", "fashion-mnist, synthetic, auto, a folder or gs://bucket/prefix"), _place()
+    ] = "fashion-mnist"
+    """fashion-mnist = the folder in FASHION_MNIST_DIR, else the cache, else a download, SHA-256 pinned;
+    synthetic = built in, offline; auto = the first or, if it can't be had, the second with a loud warning and
+    a release-blocking mark; or the place of the four IDX files, gzipped or not"""
+    data_cache_dir: Annotated[Folder, _place()] = Path("~/.cache/fashion-mnist-trainer")
+    """where downloaded data is kept"""
+    fashion_mnist_dir: Annotated[
+        Folder | None, _place(environment="FASHION_MNIST_DIR", has_flag=False, later="none")
+    ] = None
+    """a folder that holds the four published files"""
+    output_dir: Annotated[Place | None, _place(environment="AIP_MODEL_DIR", later="artifacts/<run id>")] = None
+    """where the model folder is published"""
+    checkpoint_dir: Annotated[
+        Place | None, _place(environment="AIP_CHECKPOINT_DIR", later="<output dir>/../checkpoints/<run id>")
+    ] = None
+    """where the restart state is kept"""
+    tensorboard_dir: Annotated[Place | None, _place(environment="AIP_TENSORBOARD_LOG_DIR", later="off")] = None
+    """where TensorBoard event files are written"""
+    resume: Annotated[Literal["auto", "never", "require"], _running()] = "auto"
+    """auto = go on from a matching checkpoint, never = start afresh, require = fail without one"""
 
-    # 28 px halved by each block's pooling: 14, 7, 3, 1.
-    filters: tuple[int, ...] = _network((32, 64, 128), integers(at_most=4, ge=1), "filters of each convolution block")
-    dense_units: int = _network(512, integer(ge=1), "width of the hidden dense layer", unit="units")
-    conv_dropout: float = _network(0.25, real(ge=0, lt=1), "share dropped after each block; 0 = off")
-    dense_dropout: float = _network(0.5, real(ge=0, lt=1), "share dropped before the last layer; 0 = off")
+    limit_train: Annotated[Whole, Field(ge=0), _recipe(unit="images")] = 0
+    """use the first N training images after the seeded shuffle; 0 = all"""
+    limit_test: Annotated[Whole, Field(ge=0), _recipe(unit="images")] = 0
+    """use the first N test images after the seeded shuffle; 0 = all"""
+    val_fraction: Annotated[Real, Field(gt=0, lt=1), _recipe()] = 0.1
+    """share of the training images held out, stratified, to choose the weights by"""
+    seed: Annotated[Whole, Field(ge=0, le=2**32 - 1), _recipe()] = 42
+    """everything random derives from it"""
+    epochs: Annotated[Whole, Field(ge=1), _recipe(unit="epochs")] = 50
+    """passes over the training images, at most"""
+    batch_size: Annotated[Whole, Field(ge=1), _recipe(unit="images")] = 32
+    """images a training step sees"""
+    learning_rate: Annotated[Real, Field(gt=0, le=1), _recipe()] = 1e-3
+    """Adam's rate at the start"""
+    min_learning_rate: Annotated[Real, Field(ge=0, le=1), _recipe()] = 1e-6
+    """the rate is never reduced below this"""
+    lr_factor: Annotated[Real, Field(gt=0, lt=1), _recipe()] = 0.2
+    """the rate is multiplied by this on a plateau"""
+    lr_patience: Annotated[Whole, Field(ge=1), _recipe(unit="epochs")] = 3
+    """epochs without a better validation loss until the rate is reduced"""
+    early_stop_patience: Annotated[Whole, Field(ge=1), _recipe(unit="epochs")] = 10
+    """epochs without a better validation loss until training stops; the best weights are kept"""
+    clip_norm: Annotated[Real, Field(gt=0), _recipe()] = 1.0
+    """each gradient is scaled down to at most this L2 norm"""
+    weight_decay: Annotated[Real, Field(ge=0, lt=1), _recipe()] = 1e-5
+    """Adam's decoupled weight decay; 0 = off"""
+    precision: Annotated[Literal["auto", "float32", "bfloat16"], _recipe()] = "auto"
+    """of the arithmetic; auto = bfloat16 where the processor or GPU has it"""
 
-    rotation_degrees: float = _augmentation(
-        15.0, real(ge=0, le=180), "turned by up to this, either way; 0 = off", unit="degrees"
-    )
-    shift_fraction: float = _augmentation(
-        0.15, real(ge=0, le=0.5), "moved by up to this share of the side, each way; 0 = off"
-    )
-    shear_fraction: float = _augmentation(
-        0.15, real(ge=0, le=0.5), "sheared by up to this share of the side, each way; 0 = off"
-    )
-    zoom_fraction: float = _augmentation(
-        0.15, real(ge=0, le=0.5), "shrunk or enlarged by up to this share, each axis; 0 = off"
-    )
-    horizontal_flip: bool = _augmentation(True, boolean(), "mirror each image with probability ½")
+    # At most four: 28 px halved by each block's pooling are 14, 7, 3, 1.
+    filters: Annotated[Widths, _network()] = (32, 64, 128)
+    """filters of each convolution block"""
+    dense_units: Annotated[Whole, Field(ge=1), _network(unit="units")] = 512
+    """width of the hidden dense layer"""
+    conv_dropout: Annotated[Real, Field(ge=0, lt=1), _network()] = 0.25
+    """share dropped after each block; 0 = off"""
+    dense_dropout: Annotated[Real, Field(ge=0, lt=1), _network()] = 0.5
+    """share dropped before the last layer; 0 = off"""
 
-    log_format: str = _running(
-        "auto",
-        choice("auto", "text", "json"),
-        "auto = one-line JSON under Vertex AI, else text with progress bars on a terminal",
-    )
-    commit: str | None = _running(
-        None,
-        text(),
-        "the commit that a container image was built from",
-        later="what git says",
-        environment="TRAINER_COMMIT",
-        has_flag=False,
-    )
-    verbose: bool = _running(False, boolean(), "log more, and show the traceback of an error", short="-v")
+    rotation_degrees: Annotated[Real, Field(ge=0, le=180), _augmentation(unit="degrees")] = 15.0
+    """turned by up to this, either way; 0 = off"""
+    shift_fraction: Annotated[Real, Field(ge=0, le=0.5), _augmentation()] = 0.15
+    """moved by up to this share of the side, each way; 0 = off"""
+    shear_fraction: Annotated[Real, Field(ge=0, le=0.5), _augmentation()] = 0.15
+    """sheared by up to this share of the side, each way; 0 = off"""
+    zoom_fraction: Annotated[Real, Field(ge=0, le=0.5), _augmentation()] = 0.15
+    """shrunk or enlarged by up to this share, each axis; 0 = off"""
+    horizontal_flip: Annotated[Switch, _augmentation()] = True
+    """mirror each image with probability ½"""
+
+    log_format: Annotated[Literal["auto", "text", "json"], _running()] = "auto"
+    """auto = one-line JSON under Vertex AI, else text with progress bars on a terminal"""
+    commit: Annotated[Text | None, _running(environment="TRAINER_COMMIT", has_flag=False, later="what git says")] = None
+    """the commit that a container image was built from"""
+    verbose: Annotated[Switch, _running(short="-v")] = False
+    """log more, and show the traceback of an error"""
+
+    @model_validator(mode="after")
+    def _agree(self) -> Self:
+        complaints = []
+        if self.min_learning_rate > self.learning_rate:
+            expected = f"at most the --learning-rate, {self.learning_rate:g}"
+            do = "lower it, or raise the learning rate"
+            received = self.min_learning_rate
+            complaints.append(complaint("--min-learning-rate", expected=expected, received=received, do=do))
+        if self.output_dir is not None and self.output_dir == self.checkpoint_dir:
+            expected = "another place than the --output-dir"
+            do = "keep checkpoints beside the model, not in it"
+            complaints.append(complaint("--checkpoint-dir", expected=expected, received=self.checkpoint_dir, do=do))
+        if complaints:
+            raise SettingsError("; ".join(complaints))
+        return self
 
     def as_dict(self) -> dict[str, Any]:
         """Every setting by name, JSON-able: tuples as lists, paths as text."""
-        return jsonable(vars(self))
+        return self.model_dump(mode="json")
 
     def shaping(self) -> dict[str, Any]:
         """The settings that the resulting weights depend on, JSON-able: no places, nothing about logs."""
-        return {name: value for name, value in self.as_dict().items() if KNOBS[name].shapes_result}
+        return {name: value for name, value in self.as_dict().items() if about(FIELDS[name]).shapes_result}
 
     def command(self) -> str:
         """The command that gives the same weights again, were the presets to change too."""
         words = ["python", "-m", "trainer.task", "--data", self.data]
         for name in self.shaping():
             value = getattr(self, name)
-            if value != KNOBS[name].default:
+            if value != FIELDS[name].default:
                 words += [flag(name), as_text(value)]
         return shlex.join(words)
 
@@ -196,7 +169,7 @@ class Settings:
         return f"gs://{bucket}" + posixpath.normpath(posixpath.join("/", prefix, "..", "checkpoints", run_id))
 
 
-KNOBS: Mapping[str, Knob] = {item.name: item.metadata["knob"] for item in fields(Settings)}
+FIELDS = Settings.model_fields
 
 
 def run_id(settings: Settings, data_fingerprint: str) -> str:
@@ -211,42 +184,27 @@ def parse(argv: Sequence[str], env: Mapping[str, str]) -> Settings:
     Raises SettingsError, one line that names every problem. ``--help``, ``--version`` and
     ``--print-settings`` print and raise SystemExit(0). ``log_format`` is "text" or "json", no longer "auto".
     """
-    layers, complaints = origins.read_layers(argv, env, KNOBS)
-    values, found_in, refused = origins.resolve(layers, KNOBS)
-    complaints += refused or _check_together(values)
+    given, complaints = origins.collect(argv, env, FIELDS)
+    try:
+        asked = Settings(**{name: given[name].raw for name in FIELDS})
+    except ValidationError as error:
+        complaints += origins.explain(error, given, FIELDS)
+    except SettingsError as error:
+        complaints.append(str(error))
     if complaints:
         raise SettingsError("; ".join(complaints))
-    log_format = _choose_log_format(values["log_format"], env)
-    if "print_settings" in layers[0].values:
+    log_format = _choose_log_format(asked.log_format, env)
+    if "print_settings" in given:
+        found_in = {name: item.origin for name, item in given.items()}
         found_in["log_format"] += f", here {log_format}"
-        print(describe(values, found_in, KNOBS))
+        print(describe(asked.as_dict(), found_in, FIELDS))
         raise SystemExit(0)
-    return Settings(**values | {"log_format": log_format})
+    return asked.model_copy(update={"log_format": log_format})
 
 
 def settings_table() -> str:
     """The README's table, in Markdown."""
-    rows = ["| setting | default | allowed | meaning |", "|---|---|---|---|"]
-    for name, knob in KNOBS.items():
-        spelled = flag(name) if knob.has_flag else knob.environment
-        rows.append(f"| `{spelled}` | `{knob.default_text}` | {knob.allowed} | {knob.help} |")
-    return "\n".join(rows)
-
-
-def _check_together(values: Mapping[str, Any]) -> list[str]:
-    """What is wrong with values that are each in range."""
-    complaints = []
-    lowest, rate = values["min_learning_rate"], values["learning_rate"]
-    if lowest > rate:
-        expected = f"at most the --learning-rate, {rate:g}"
-        do = "lower it, or raise the learning rate"
-        complaints.append(complaint("--min-learning-rate", expected=expected, received=lowest, do=do))
-    output, checkpoints = values["output_dir"], values["checkpoint_dir"]
-    if output is not None and output == checkpoints:
-        expected = "another place than the --output-dir"
-        do = "keep checkpoints beside the model, not in it"
-        complaints.append(complaint("--checkpoint-dir", expected=expected, received=checkpoints, do=do))
-    return complaints
+    return table(FIELDS)
 
 
 def _choose_log_format(asked: str, env: Mapping[str, str]) -> str:

@@ -1,7 +1,7 @@
 import re
 from pathlib import Path
 
-from trainer.settings import KNOBS, settings_table
+from trainer.settings import Settings, settings_table
 
 ROOT = Path(__file__).parents[2]
 
@@ -16,7 +16,7 @@ def test_every_flag_that_the_documents_name_exists():
     text = (ROOT / "README.md").read_text() + (ROOT / "CONTRIBUTING.md").read_text()
     commands = re.findall(r"(?:trainer\.task|scripts/train)((?:[^\n`|]|\\\n)*)", text)
     named = {flag for command in commands for flag in re.findall(r"--([a-z][a-z-]+)", command)}
-    known = {name.replace("_", "-") for name in KNOBS} | {"help", "version", "config", "print-settings"}
+    known = {name.replace("_", "-") for name in Settings.model_fields} | {"help", "version", "config", "print-settings"}
     assert named - known == set()
 
 

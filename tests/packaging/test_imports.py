@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 COMMON = {"contract", "errors"}
-SETTINGS_PARTS = {"knobs", "presets", "commandline", "origins"}
+SETTINGS_PARTS = {"fields", "presets", "commandline", "origins"}
 #: What each part of the package may import of ours, beside itself and the package's version.
 MAY_IMPORT = {
     "": set(),

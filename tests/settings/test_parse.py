@@ -2,7 +2,8 @@ import pytest
 import yaml
 
 from trainer.errors import SettingsError
-from trainer.settings import KNOBS, parse
+from trainer.fields import about
+from trainer.settings import Settings, parse
 
 VERTEX = {
     "AIP_MODEL_DIR": "gs://bucket/job/model/",
@@ -164,7 +165,7 @@ def test_printed_settings_say_where_they_come_from_and_can_be_read_again(config,
     assert caught.value.code == 0
     printed = capsys.readouterr().out
     lines = printed.splitlines()
-    assert len(lines) == len(KNOBS)
+    assert len(lines) == len(Settings.model_fields)
     assert "filters: [8, 16]  # flag" in lines
     assert "epochs: 12  # preset quick" in lines
     assert "dense_units: 512  # default" in lines
@@ -180,7 +181,6 @@ def test_help_lists_every_flag_and_version_the_version(capsys):
             parse(argv, {})
         assert caught.value.code == 0
     printed = capsys.readouterr().out
-    assert [
-        name for name, knob in KNOBS.items() if knob.has_flag and f"--{name.replace('_', '-')}" not in printed
-    ] == []
+    flags = [f"--{name.replace('_', '-')}" for name, field in Settings.model_fields.items() if about(field).has_flag]
+    assert [flag for flag in flags if flag not in printed] == []
     assert "fashion-mnist-trainer 0.1.0" in printed

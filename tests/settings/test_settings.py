@@ -1,12 +1,14 @@
-import dataclasses
 import shlex
 from pathlib import Path
+from typing import get_args
 
 import pytest
+from pydantic import ValidationError
 
 from trainer.errors import SettingsError
-from trainer.presets import PRESETS
-from trainer.settings import KNOBS, Settings, parse, run_id, settings_table
+from trainer.fields import meaning
+from trainer.presets import PRESETS, Preset
+from trainer.settings import Settings, parse, run_id, settings_table
 
 # The design's table.
 REFERENCE = {
@@ -49,15 +51,29 @@ def test_the_defaults_are_the_designs():
     assert {name: values[name] for name in REFERENCE} == REFERENCE
 
 
-def test_every_default_and_preset_is_one_its_knob_accepts():
-    for values in ({name: knob.default for name, knob in KNOBS.items()}, *PRESETS.values()):
-        for name, value in values.items():
-            assert value is None or KNOBS[name].kind.read(value) is not None
+def test_every_default_is_one_that_is_accepted():
+    defaults = {name: field.default for name, field in Settings.model_fields.items()}
+    assert Settings(**defaults).shaping() == Settings().shaping()
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_every_preset_is_one_that_is_accepted(name):
+    settings = parse(["--preset", name], {})
+    assert {key: getattr(settings, key) for key in PRESETS[name]} == PRESETS[name]
+
+
+def test_every_preset_can_be_named():
+    assert get_args(Preset) == tuple(PRESETS)
 
 
 def test_settings_are_frozen():
-    with pytest.raises(dataclasses.FrozenInstanceError):
+    with pytest.raises(ValidationError, match="frozen"):
         Settings().epochs = 3
+
+
+def test_an_unknown_setting_is_refused():
+    with pytest.raises(ValidationError, match="epoch\n  Extra inputs are not permitted"):
+        Settings(epoch=3)
 
 
 OUT_OF_RANGE = [
@@ -148,16 +164,16 @@ def test_the_run_id_names_settings_and_data():
     assert run_id(Settings(), "other data") != reference
 
 
-@pytest.mark.parametrize("name", KNOBS)
+@pytest.mark.parametrize("name", Settings.model_fields)
 def test_each_setting_moves_the_run_id_just_if_it_shapes_the_result(name):
-    default = KNOBS[name].default
+    default = Settings.model_fields[name].default
     if name in IRRELEVANT:
         value = IRRELEVANT[name]
     elif isinstance(default, bool):
         value = not default
     else:
         value = "float32" if name == "precision" else (8,) if name == "filters" else default + 1
-    changed = run_id(dataclasses.replace(Settings(), **{name: value}), "data")
+    changed = run_id(Settings().model_copy(update={name: value}), "data")
     assert (changed == run_id(Settings(), "data")) == (name in IRRELEVANT)
 
 
@@ -178,7 +194,17 @@ def test_the_command_gives_the_same_settings_again():
     assert parse(words[3:], {}).data == "a folder"
 
 
+def test_contradictions_and_unknown_flags_are_told_together():
+    argv = ["--min-learning-rate", "1", "--output-dir", "a", "--checkpoint-dir", "a", "--sead=3"]
+    with pytest.raises(SettingsError, match="--sead.*; --min-learning-rate.*; --checkpoint-dir"):
+        parse(argv, {})
+
+
+def test_every_setting_says_what_it_means():
+    assert [name for name, field in Settings.model_fields.items() if not meaning(field)] == []
+
+
 def test_the_table_has_a_row_for_every_setting():
     rows = settings_table().splitlines()[2:]
-    assert len(rows) == len(KNOBS)
+    assert len(rows) == len(Settings.model_fields)
     assert all(row.count("|") == 5 for row in rows)
