@@ -48,13 +48,13 @@ def test_lists_are_separated_by_commas():
 def test_flag_beats_file_beats_preset_beats_default(config):
     file = config("epochs: 7\nbatch-size: 16\n")
     settings = parse([*file, "--preset", "quick", "--epochs", "3"], {})
-    assert (settings.epochs, settings.batch_size, settings.learning_rate) == (3, 16, 0.003)
+    assert (settings.epochs, settings.batch_size, settings.learning_rate) == (3, 16, 0.002)
     assert settings.dense_units == 512
 
 
 def test_a_file_may_name_the_preset_and_a_flag_another(config):
     file = config("preset: quick")
-    assert parse(file, {}).epochs == 12
+    assert parse(file, {}).epochs == 4
     assert parse([*file, "--preset", "reference"], {}).epochs == 50
 
 
@@ -167,7 +167,7 @@ def test_printed_settings_say_where_they_come_from_and_can_be_read_again(config,
     lines = printed.splitlines()
     assert len(lines) == len(Settings.model_fields)
     assert "filters: [8, 16]  # flag" in lines
-    assert "epochs: 12  # preset quick" in lines
+    assert "epochs: 4  # preset quick" in lines
     assert "dense_units: 512  # default" in lines
     assert any(line.endswith("# environment AIP_MODEL_DIR") for line in lines)
     assert "log_format: auto  # default, here json" in lines

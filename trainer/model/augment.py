@@ -24,7 +24,7 @@ _STREAM = int.from_bytes(b"warp")
 
 @dataclass(frozen=True)
 class AugmentLimits:
-    """How far each component may go either way, drawn uniformly. All zero and no flip: nothing changes.
+    """How far each component may go either way. All zero and no flip: nothing changes.
 
     ``shift_fraction`` is of the image's width and height, ``shear_fraction`` in pixels aside per pixel down,
     ``zoom_fraction`` below 1, each axis for itself. A horizontal flip comes with probability one half.
@@ -40,11 +40,12 @@ class AugmentLimits:
 def draw_transforms(count: int, *, seed: int, epoch: int, limits: AugmentLimits) -> NDArray[np.float32]:
     """Draw the warps of ``count`` images from ``(seed, epoch)`` alone; float32 (count, 8) for `AffineWarp`.
 
-    The i-th warp does not depend on ``count``. An image is rotated, then shifted, sheared, zoomed and at last
+    Each component's amount has a triangular density over its limits: slight warps are common, extreme ones rare, as
+    garments are photographed. The i-th warp does not depend on ``count``. An image is rotated, then shifted, sheared, zoomed and at last
     flipped, the order of Keras' former ``ImageDataGenerator``.
     """
     stream = np.random.SeedSequence(seed, spawn_key=(_STREAM, epoch))
-    draws = np.random.Generator(np.random.Philox(stream)).uniform(-1, 1, size=(count, 7)).T
+    draws = np.random.Generator(np.random.Philox(stream)).triangular(-1, 0, 1, size=(count, 7)).T
     height, width, _ = IMAGE_SHAPE
     return projective_rows(
         rotation(np.deg2rad(limits.rotation_degrees * draws[0])),

@@ -7,7 +7,8 @@ bit, the epoch that an uninterrupted run would have trained.
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from trainer.contract import Examples
 from trainer.errors import TrainingError
+from trainer.training.averaging import WeightAverage
 from trainer.training.checkpoint import Arrays, TrainingState
 from trainer.training.non_finite import FirstNonFiniteStep, StopOnNonFinite
 from trainer.training.schedule import EarlyStop, Plateau
@@ -113,11 +115,13 @@ def fit(
         _restore(networks.training, state)
     while state.epoch < recipe.epochs and not state.early_stop.stopped:
         started = time.perf_counter()
-        row = _train_epoch(networks.training, data.epoch_inputs, state.epoch + 1, recipe, observer.callback)
-        meter.measure()
-        row["val_loss"], row["val_accuracy"] = _validate(networks.inference, data.validation)
+        row, average = _train_epoch(networks.training, data.epoch_inputs, state.epoch + 1, recipe, observer.callback)
+        with _weights(networks.training, average):
+            meter.measure()
+            row["val_loss"], row["val_accuracy"] = _validate(networks.inference, data.validation)
+            inference_weights = networks.inference.get_weights()
         row["seconds"] = time.perf_counter() - started
-        state = _decide(networks, state, row)
+        state = _decide(networks.training, state, row, inference_weights)
         observer.commit(state)
     _refuse_unlearned(state, data.validation)
     networks.inference.set_weights(state.best)
@@ -142,10 +146,11 @@ def _compile(model: keras.Model, recipe: Recipe) -> None:
 
 def _train_epoch(
     model: keras.Model, epoch_inputs: EpochInputs, epoch: int, recipe: Recipe, progress: keras.callbacks.Callback
-) -> EpochRow:
-    """Train one epoch; return its number, its loss and accuracy in training, and its learning rate."""
+) -> tuple[EpochRow, Arrays]:
+    """Train one epoch; return its number, loss and accuracy in training and learning rate, and its average weights."""
     inputs, labels = epoch_inputs(epoch)
     steps = math.ceil(len(labels) / recipe.batch_size)
+    average = WeightAverage(steps)
     logs = model.fit(
         inputs,
         labels,
@@ -154,30 +159,40 @@ def _train_epoch(
         epochs=epoch,
         shuffle=False,  # The order is epoch_inputs' decision: Keras's own shuffle can't be resumed.
         verbose=0,
-        callbacks=[StopOnNonFinite(steps_before=(epoch - 1) * steps), progress],
+        callbacks=[StopOnNonFinite(steps_before=(epoch - 1) * steps), average, progress],
     ).history
     learning_rate = float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
-    return {
+    row = {
         "epoch": epoch,
         "loss": logs["loss"][0],
         "accuracy": logs["accuracy"][0],
         "learning_rate": learning_rate,
     }
+    return row, average.mean()
 
 
-def _decide(networks: Networks, state: TrainingState, row: EpochRow) -> TrainingState:
+@contextmanager
+def _weights(model: keras.Model, weights: Arrays) -> Iterator[None]:
+    """Within the context ``model`` has ``weights``; after it, those with which training goes on."""
+    last = _values(model.trainable_variables)
+    _assign(model.trainable_variables, weights)
+    yield
+    _assign(model.trainable_variables, last)
+
+
+def _decide(model: keras.Model, state: TrainingState, row: EpochRow, inference_weights: Arrays) -> TrainingState:
     """The state after the epoch that ``row`` describes, with the next epoch's learning rate already set."""
     epoch, val_loss, learning_rate = int(row["epoch"]), row["val_loss"], row["learning_rate"]
     plateau, next_rate = state.plateau.observe(val_loss, learning_rate)
     early_stop = state.early_stop.observe(val_loss, epoch)
-    networks.training.optimizer.learning_rate = next_rate
+    model.optimizer.learning_rate = next_rate
     return TrainingState(
         plateau=plateau,
         early_stop=early_stop,
         epoch=epoch,
-        model=_values(networks.training.variables),
-        optimizer=_values(networks.training.optimizer.variables),
-        best=networks.inference.get_weights() if early_stop.best_epoch == epoch else state.best,
+        model=_values(model.variables),
+        optimizer=_values(model.optimizer.variables),
+        best=inference_weights if early_stop.best_epoch == epoch else state.best,
         history=(*state.history, row),
         seconds=state.seconds + row["seconds"],
     )
