@@ -174,3 +174,26 @@ def test_under_vertex_every_line_is_json_and_the_folders_are_those_it_sets(cache
     assert (tmp_path / "job" / "model" / "manifest.json").exists()
     assert list((tmp_path / "job" / "checkpoints").glob("epoch-*.npz"))
     assert job.stderr == "", "plain lines on stderr show up as errors"
+
+
+def test_the_reference_network_learns_the_drawings_in_two_epochs(cache: Path, tmp_path: Path) -> None:
+    """With the full augmentation and every default but the number of epochs and images."""
+    arguments = ["--data", "synthetic", "--limit-train", "4000", "--epochs", "2", "--output-dir", "model"]
+    job = run_job(arguments, cache=cache, folder=tmp_path)
+    assert job.returncode == 0, job.stderr
+    metrics = json.loads((tmp_path / "model" / "metadata" / "metrics.json").read_text())
+    assert metrics["test"]["accuracy"]["value"] > 0.9
+    assert metrics["gap"]["level"] in ("sound", "inconclusive")
+
+
+def test_an_untrained_network_guesses(cache: Path) -> None:
+    from trainer.data import idx
+    from trainer.data.sources import locate
+    from trainer.model.cnn import build_cnn
+
+    test = idx.read_dataset(locate("synthetic", fashion_mnist_dir=None, cache_dir=cache).paths).test
+    hits = []
+    for seed in range(3):
+        network = build_cnn(filters=(32, 64, 128), dense_units=512, conv_dropout=0.25, dense_dropout=0.5, seed=seed)
+        hits.append(np.mean(network.predict(test.images, verbose=0).argmax(axis=1) == test.labels))
+    assert np.mean(hits) == pytest.approx(0.1, abs=0.08)
