@@ -1,5 +1,6 @@
-"""Starting Keras and its backend: with the fast kernels, and without notices that Vertex AI would show as errors."""
+"""Starting Keras and its backend: with the fast kernels, and without lines that Vertex AI would show as errors."""
 
+import logging
 import os
 import sys
 import tempfile
@@ -10,18 +11,29 @@ from contextlib import contextmanager
 NOTICES = ("I0000 ", "WARNING: All log messages before absl::InitializeLog()", "To enable the following instructions")
 
 
+log = logging.getLogger(__name__)
+
+
 def start_keras() -> None:
-    """Import Keras, and so its backend. Comes before any other import of TensorFlow."""
+    """Import Keras, and so its backend, and look for devices. Comes before any other import of TensorFlow."""
     # TensorFlow turns its oneDNN kernels on by itself on some processors only. They are the faster ones on the others
     # too (1.5 times on an AMD EPYC without AVX-512), and a run that goes on elsewhere is to compute with the same ones.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-    with _without_notices():
-        import keras  # noqa: F401
+    with _stderr_as_log():
+        import keras
+
+        if keras.backend.backend() == "tensorflow":
+            import tensorflow as tf
+
+            tf.config.list_physical_devices()
 
 
 @contextmanager
-def _without_notices() -> Iterator[None]:
-    """Hold back what the process writes to stderr; let all but the notices through at the end."""
+def _stderr_as_log() -> Iterator[None]:
+    """Hold back what the process writes to stderr; log it as warnings at the end, but for the notices.
+
+    Among it is why no GPU was found.
+    """
     sys.stderr.flush()
     stderr = os.dup(2)
     with tempfile.TemporaryFile() as held:
@@ -35,4 +47,4 @@ def _without_notices() -> Iterator[None]:
             held.seek(0)
             for line in held.read().decode(errors="replace").splitlines():
                 if not line.startswith(NOTICES):
-                    print(line, file=sys.stderr)
+                    log.warning("%s", line)
