@@ -41,8 +41,8 @@ def draw_transforms(count: int, *, seed: int, epoch: int, limits: AugmentLimits)
     """Draw the warps of ``count`` images from ``(seed, epoch)`` alone; float32 (count, 8) for `AffineWarp`.
 
     Each component's amount has a triangular density over its limits: slight warps are common, extreme ones rare, as
-    garments are photographed. The i-th warp does not depend on ``count``. An image is rotated, then shifted, sheared, zoomed and at last
-    flipped, the order of Keras' former ``ImageDataGenerator``.
+    garments are photographed. The i-th warp does not depend on ``count``. An image is rotated, then shifted, sheared,
+    zoomed and at last flipped, the order of Keras' former ``ImageDataGenerator``.
     """
     stream = np.random.SeedSequence(seed, spawn_key=(_STREAM, epoch))
     draws = np.random.Generator(np.random.Philox(stream)).triangular(-1, 0, 1, size=(count, 7)).T
