@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
     from trainer.contract import Examples
     from trainer.training.checkpoint import Checkpoints, TrainingState
+    from trainer.training.fit import TrainingData
 
 #: For the statistics of batch normalisation: more don't change them by anything that matters.
 CALIBRATION_IMAGES = 5000
@@ -110,11 +111,10 @@ def is_committed(output: Folder, identity: str) -> bool:
 
 def train(job: Job) -> Trained:
     """Train the network, or go on from its latest checkpoint, and choose its weights by the validation part."""
-    from trainer.data.batches import epoch_order
     from trainer.model.cnn import build_cnn
     from trainer.model.precision import dtype_policy, resolve_precision
     from trainer.model.training_model import with_augmentation
-    from trainer.training.fit import Networks, Recipe, TrainingData, fit
+    from trainer.training.fit import Networks, Recipe, fit
     from trainer.training.progress import EpochReporter
 
     settings = job.settings
@@ -144,13 +144,7 @@ def train(job: Job) -> Trained:
     ) as reporter:
         state = fit(
             Networks(with_augmentation(network), network),
-            TrainingData(
-                epoch_inputs=partial(_epoch_inputs, train_part, settings),
-                calibration=train_part.images[
-                    epoch_order(len(train_part), seed=settings.seed, epoch=0)[:CALIBRATION_IMAGES]
-                ],
-                validation=job.validation,
-            ),
+            _training_data(job, train_part),
             recipe=recipe,
             start=start or recipe.initial_state(),
             observer=reporter,
@@ -158,6 +152,18 @@ def train(job: Job) -> Trained:
     served = build(dtype="float32")
     served.set_weights(state.best)
     return Trained(served, state, precision)
+
+
+def _training_data(job: Job, train_part: "Examples") -> "TrainingData":
+    from trainer.data.batches import epoch_order
+    from trainer.training.fit import TrainingData
+
+    any_order = epoch_order(len(train_part), seed=job.settings.seed, epoch=0)
+    return TrainingData(
+        epoch_inputs=partial(_epoch_inputs, train_part, job.settings),
+        calibration=train_part.images[any_order[:CALIBRATION_IMAGES]],
+        validation=job.validation,
+    )
 
 
 def _epoch_inputs(
