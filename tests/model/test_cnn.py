@@ -50,12 +50,12 @@ def test_the_layers_and_their_parameters_are_those_of_the_original():
 
 
 def test_the_layers_come_in_the_order_of_the_design():
-    block = ["Conv2D", "FusedBatchNormalization", "MaxPooling2D", "Dropout"]
+    block = ["Conv2D", "FusedBatchNormalization", "MaxPooling2D", "ByteDropout"]
     model = build_cnn(**DEFAULTS)
     assert [type(layer).__name__ for layer in model.layers] == [
         *["InputLayer", "Rescaling"],
         *block * 3,
-        *["Flatten", "Dense", "FusedBatchNormalization", "Dropout", "Dense", "Softmax"],
+        *["Flatten", "Dense", "FusedBatchNormalization", "ByteDropout", "Dense", "Softmax"],
     ]
     assert [layer.rate for layer in dropouts(model)] == [0.25, 0.25, 0.25, 0.5]
     activations = {name: model.get_layer(name).activation.__name__ for name in ("conv_1", "dense", "logits")}

@@ -142,9 +142,11 @@ def test_stops_when_patience_runs_out() -> None:
     recipe = replace(RECIPE, epochs=30, learning_rate=1e-9, early_stop_patience=2)
     with pytest.raises(TrainingError, match="nothing was learned in .* epochs .* above chance"):
         train(replace(recipe, epochs=2))
-    states, _ = train(replace(RECIPE, epochs=30, early_stop_patience=1))
+    first, _ = train(replace(RECIPE, epochs=1))
+    better_than_can_be = replace(first[0].early_stop, patience=2, best=0.0)
+    states, _ = train(replace(RECIPE, epochs=30), start=replace(first[0], early_stop=better_than_can_be))
     assert states[-1].early_stop.stopped
-    assert states[-1].epoch == states[-1].early_stop.best_epoch + 1
+    assert (states[-1].epoch, states[-1].early_stop.best_epoch) == (3, 1)
 
 
 def test_a_lower_rate_is_used_in_the_next_epoch() -> None:

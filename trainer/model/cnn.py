@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from trainer.contract import IMAGE_SHAPE, INPUT_NAME, NUM_CLASSES, OUTPUT_NAME
-from trainer.model.layers import FusedBatchNormalization
+from trainer.model.layers import ByteDropout, FusedBatchNormalization
 
 
 def build_cnn(
@@ -56,7 +56,7 @@ def _conv_block(
     )(x)
     x = FusedBatchNormalization(dtype=dtype, name=f"{name}_norm")(x)
     x = keras.layers.MaxPooling2D(2, dtype=dtype, name=f"{name}_pool")(x)
-    return keras.layers.Dropout(dropout, seed=next(seeds), dtype=dtype, name=f"{name}_dropout")(x)
+    return ByteDropout(dropout, seed=next(seeds), dtype=dtype, name=f"{name}_dropout")(x)
 
 
 def _dense_block(
@@ -65,7 +65,7 @@ def _dense_block(
     """(B, C) -> (B, units)."""
     x = keras.layers.Dense(units, activation="relu", kernel_initializer=_glorot(seeds), dtype=dtype, name=name)(x)
     x = FusedBatchNormalization(dtype=dtype, name=f"{name}_norm")(x)
-    return keras.layers.Dropout(dropout, seed=next(seeds), dtype=dtype, name=f"{name}_dropout")(x)
+    return ByteDropout(dropout, seed=next(seeds), dtype=dtype, name=f"{name}_dropout")(x)
 
 
 def _layer_seeds(seed: int) -> Iterator[int]:

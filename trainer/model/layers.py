@@ -12,6 +12,7 @@ if _ON_TENSORFLOW:
     import tensorflow as tf
 
 _FUSED_DTYPES = ("float32", "bfloat16", "float16")
+_BYTE_VALUES = 256
 
 
 @keras.saving.register_keras_serializable(package="trainer")
@@ -72,3 +73,36 @@ def _biased(variance: Any, *, count: Any) -> Any:
     """
     count = tf.cast(count, "float32")
     return variance * ((count - 1.0) / count)
+
+
+@keras.saving.register_keras_serializable(package="trainer")
+class ByteDropout(keras.layers.Dropout):  # type: ignore[misc]
+    """Dropout that draws one random byte for a value instead of a 32-bit number.
+
+    In training each value is set to 0 with probability ``rate`` or else divided by 1 - ``rate``; in inference nothing
+    is changed. TensorFlow draws on one core while the others wait, so a quarter of the random bits is a quarter of
+    the time. The probability is exact: a rate that isn't a multiple of 1/256 takes Keras's own path, as do shared
+    masks (``noise_shape``). The random state is that of Keras's layer: one seed generator, drawn from once a step.
+
+    Source: Srivastava et al., 2014, https://jmlr.org/papers/v15/srivastava14a.html.
+    """
+
+    def call(self, inputs: Any, training: bool = False) -> Any:
+        if not (training and self._can_use_bytes()):
+            return super().call(inputs, training=training)
+        kept = _random_bytes(tf.shape(inputs), self.seed_generator.next()) >= int(self.rate * _BYTE_VALUES)
+        # One factor for both, so that the gradient is one product too.
+        return inputs * (tf.cast(kept, inputs.dtype) * tf.cast(1 / (1 - self.rate), inputs.dtype))
+
+    def _can_use_bytes(self) -> bool:
+        whole = float(self.rate * _BYTE_VALUES).is_integer()
+        return _ON_TENSORFLOW and self.rate > 0 and whole and self.noise_shape is None
+
+
+def _random_bytes(shape: Any, seed: Any) -> Any:
+    """uint8 of ``shape`` int32 (rank,), each value of [0, 255] equally likely, from ``seed`` integer (2,) alone."""
+    count = tf.reduce_prod(shape)
+    words = tf.random.stateless_uniform(
+        [(count + 3) // 4], tf.cast(seed, "int32"), minval=None, maxval=None, dtype="uint32", alg="philox"
+    )
+    return tf.reshape(tf.reshape(tf.bitcast(words, "uint8"), [-1])[:count], shape)

@@ -21,6 +21,7 @@ from trainer.errors import TrainingError
 from trainer.training.averaging import WeightAverage
 from trainer.training.checkpoint import Arrays, TrainingState
 from trainer.training.non_finite import FirstNonFiniteStep, StopOnNonFinite
+from trainer.training.optimizer import FusedAdam
 from trainer.training.schedule import EarlyStop, Plateau
 from trainer.training.statistics import StatisticsMeter
 
@@ -130,7 +131,7 @@ def fit(
 
 def _compile(model: keras.Model, recipe: Recipe) -> None:
     model.compile(
-        optimizer=keras.optimizers.Adam(
+        optimizer=FusedAdam(
             learning_rate=recipe.learning_rate,
             weight_decay=recipe.weight_decay or None,
             clipnorm=recipe.clip_norm or None,
