@@ -78,8 +78,13 @@ class Settings(BaseModel):
     """passes over the training images, at most"""
     batch_size: Annotated[Whole, Field(ge=1), _recipe(unit="images")] = 32
     """images a training step sees"""
+    schedule: Annotated[Literal["plateau", "triangular"], _recipe()] = "plateau"
+    """plateau = the rate is lowered when the validation loss stops falling; triangular = it rises, then falls to 0 by
+    the last epoch"""
     learning_rate: Annotated[Real, Field(gt=0, le=1), _recipe()] = 1e-3
-    """Adam's rate at the start"""
+    """Adam's rate at the start; with a triangular schedule, the highest"""
+    warmup_fraction: Annotated[Real, Field(ge=0, lt=1), _recipe()] = 0.2
+    """share of a triangular schedule in which the rate rises"""
     min_learning_rate: Annotated[Real, Field(ge=0, le=1), _recipe()] = 1e-6
     """the rate is never reduced below this"""
     lr_factor: Annotated[Real, Field(gt=0, lt=1), _recipe()] = 0.2
@@ -95,20 +100,26 @@ class Settings(BaseModel):
     precision: Annotated[Literal["auto", "float32", "bfloat16"], _recipe()] = "auto"
     """of the arithmetic; auto = bfloat16 where the processor or GPU has it"""
 
+    network: Annotated[Literal["cnn", "residual"], _network()] = "cnn"
+    """cnn = the reference; residual = more accurate for the same time"""
     # At most four: 28 px halved by each block's pooling are 14, 7, 3, 1.
     filters: Annotated[Widths, _network()] = (32, 64, 128)
-    """filters of each convolution block"""
+    """filters of each convolution block or stage"""
     dense_units: Annotated[Whole, Field(ge=1), _network(unit="units")] = 512
-    """width of the hidden dense layer"""
+    """width of the hidden dense layer; only the cnn has one"""
     conv_dropout: Annotated[Real, Field(ge=0, lt=1), _network()] = 0.25
-    """share dropped after each block; 0 = off"""
+    """share dropped after each block; 0 = off; only in the cnn"""
     dense_dropout: Annotated[Real, Field(ge=0, lt=1), _network()] = 0.5
-    """share dropped before the last layer; 0 = off"""
+    """share dropped before the last layer; 0 = off; only in the cnn"""
+    flip_averaging: Annotated[Switch, _network()] = False
+    """the served model looks at each image and at its mirror image, and gives the mean: twice the time"""
 
     rotation_degrees: Annotated[Real, Field(ge=0, le=180), _augmentation(unit="degrees")] = 15.0
     """turned by up to this, either way; 0 = off"""
     shift_fraction: Annotated[Real, Field(ge=0, le=0.5), _augmentation()] = 0.15
     """moved by up to this share of the side, each way; 0 = off"""
+    whole_pixels: Annotated[Switch, _augmentation()] = False
+    """move by whole pixels only: without another warp, nothing is blurred"""
     shear_fraction: Annotated[Real, Field(ge=0, le=0.5), _augmentation()] = 0.15
     """sheared by up to this share of the side, each way; 0 = off"""
     zoom_fraction: Annotated[Real, Field(ge=0, le=0.5), _augmentation()] = 0.15

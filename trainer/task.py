@@ -11,7 +11,7 @@ import signal
 import sys
 import tempfile
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields
 from functools import partial
 from math import ceil
@@ -26,6 +26,7 @@ from trainer.settings import Settings, parse, run_id
 from trainer.storage import Folder, ensure_vacant, open_folder, publish
 
 if TYPE_CHECKING:
+    import keras
     import numpy as np
     from numpy.typing import NDArray
 
@@ -111,7 +112,7 @@ def is_committed(output: Folder, identity: str) -> bool:
 
 def train(job: Job) -> Trained:
     """Train the network, or go on from its latest checkpoint, and choose its weights by the validation part."""
-    from trainer.model.cnn import build_cnn
+    from trainer.model.flip_averaging import with_flip_averaging
     from trainer.model.precision import dtype_policy, resolve_precision
     from trainer.model.training_model import with_augmentation
     from trainer.training.fit import Networks, Recipe, fit
@@ -119,15 +120,9 @@ def train(job: Job) -> Trained:
 
     settings = job.settings
     precision = resolve_precision(settings.precision)
-    build = partial(
-        build_cnn,
-        filters=settings.filters,
-        dense_units=settings.dense_units,
-        conv_dropout=settings.conv_dropout,
-        dense_dropout=settings.dense_dropout,
-        seed=settings.seed,
-    )
+    build = network_builder(settings)
     network = build(dtype=dtype_policy(precision))
+    as_served = with_flip_averaging if settings.flip_averaging else lambda network: network
     train_part = job.dataset.train.take(job.split.train)
     log.info(
         "training %d parameters on %d images, validating on %d, in %s",
@@ -143,7 +138,7 @@ def train(job: Job) -> Trained:
         tensorboard=open_folder(settings.tensorboard_dir) if settings.tensorboard_dir else None,
     ) as reporter:
         state = fit(
-            Networks(with_augmentation(network), network),
+            Networks(with_augmentation(network), network, as_served(network)),
             _training_data(job, train_part),
             recipe=recipe,
             start=start or recipe.initial_state(),
@@ -151,7 +146,24 @@ def train(job: Job) -> Trained:
         )
     served = build(dtype="float32")
     served.set_weights(state.best)
-    return Trained(served, state, precision)
+    return Trained(as_served(served), state, precision)
+
+
+def network_builder(settings: Settings) -> "Callable[..., keras.Model]":
+    """Builds the network that the settings ask for, in the ``dtype`` policy given: the same weights each time."""
+    from trainer.model.cnn import build_cnn
+    from trainer.model.residual import build_residual
+
+    if settings.network == "residual":
+        return partial(build_residual, filters=settings.filters, seed=settings.seed)
+    return partial(
+        build_cnn,
+        filters=settings.filters,
+        dense_units=settings.dense_units,
+        conv_dropout=settings.conv_dropout,
+        dense_dropout=settings.dense_dropout,
+        seed=settings.seed,
+    )
 
 
 def _training_data(job: Job, train_part: "Examples") -> "TrainingData":
@@ -160,6 +172,7 @@ def _training_data(job: Job, train_part: "Examples") -> "TrainingData":
 
     any_order = epoch_order(len(train_part), seed=job.settings.seed, epoch=0)
     return TrainingData(
+        images_per_epoch=len(train_part),
         epoch_inputs=partial(_epoch_inputs, train_part, job.settings),
         calibration=train_part.images[any_order[:CALIBRATION_IMAGES]],
         validation=job.validation,
@@ -179,6 +192,7 @@ def _epoch_inputs(
         shear_fraction=settings.shear_fraction,
         zoom_fraction=settings.zoom_fraction,
         horizontal_flip=settings.horizontal_flip,
+        whole_pixels=settings.whole_pixels,
     )
     shuffled = train_part.take(epoch_order(len(train_part), seed=settings.seed, epoch=epoch))
     transforms = draw_transforms(len(train_part), seed=settings.seed, epoch=epoch, limits=limits)

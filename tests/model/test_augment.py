@@ -155,6 +155,21 @@ def test_each_amount_is_triangular_over_its_range(limits, parameter, low, high):
     assert stats.kstest(values, stats.triang(0.5, low, high - low).cdf).statistic < 0.014
 
 
+def test_whole_pixels_are_the_rounded_shifts_and_blur_nothing():
+    exact, whole = (
+        draw_transforms(2000, seed=5, epoch=0, limits=only(shift_fraction=0.15, whole_pixels=whole))
+        for whole in (False, True)
+    )
+    np.testing.assert_array_equal(whole[:, [2, 5]], np.rint(exact[:, [2, 5]]))
+    assert set(whole[:, 2]) == set(range(-4, 5))
+    images = noise(2000)
+    inside = np.s_[:, 5:-5, 5:-5]
+    moved = np.stack(
+        [np.roll(i, (-round(y), -round(x)), (0, 1)) for i, x, y in zip(images, *whole.T[[2, 5]], strict=True)]
+    )
+    np.testing.assert_array_equal(warp(images, whole)[inside], moved[inside])
+
+
 def test_every_other_image_is_mirrored_by_chance():
     rows = draw_transforms(20_000, seed=5, epoch=0, limits=only(horizontal_flip=True))
     assert set(rows[:, 0]) == {-1.0, 1.0}

@@ -25,6 +25,7 @@ REFERENCE = {
     "resume": "auto",
     "epochs": 50,
     "batch_size": 32,
+    "schedule": "plateau",
     "learning_rate": 1e-3,
     "min_learning_rate": 1e-6,
     "clip_norm": 1.0,
@@ -32,6 +33,9 @@ REFERENCE = {
     "lr_factor": 0.2,
     "lr_patience": 3,
     "early_stop_patience": 10,
+    "network": "cnn",
+    "flip_averaging": False,
+    "whole_pixels": False,
     "filters": [32, 64, 128],
     "dense_units": 512,
     "conv_dropout": 0.25,
@@ -156,6 +160,9 @@ IRRELEVANT = {
 }
 
 
+OTHER_NAMES = {"precision": "float32", "schedule": "triangular", "network": "residual"}
+
+
 def test_the_run_id_names_settings_and_data():
     reference = run_id(Settings(), "data")
     assert len(reference) == 12
@@ -171,8 +178,10 @@ def test_each_setting_moves_the_run_id_just_if_it_shapes_the_result(name):
         value = IRRELEVANT[name]
     elif isinstance(default, bool):
         value = not default
+    elif name in OTHER_NAMES:
+        value = OTHER_NAMES[name]
     else:
-        value = "float32" if name == "precision" else (8,) if name == "filters" else default + 1
+        value = (8,) if name == "filters" else default + 1
     changed = run_id(Settings().model_copy(update={name: value}), "data")
     assert (changed == run_id(Settings(), "data")) == (name in IRRELEVANT)
 

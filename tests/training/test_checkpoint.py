@@ -1,6 +1,6 @@
 import io
 import zipfile
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -40,6 +40,13 @@ def assert_same(first: TrainingState, second: TrainingState) -> None:
             assert [(a.dtype, a.shape, a.tobytes()) for a in value] == [(a.dtype, a.shape, a.tobytes()) for a in other]
         else:
             assert value == other
+
+
+def test_a_state_without_a_plateau_comes_back_too(folder: Folder) -> None:
+    Checkpoints(folder, FINGERPRINT).save(replace(state_after(3), plateau=None))
+    latest = Checkpoints(folder, FINGERPRINT).latest()
+    assert latest is not None
+    assert latest.plateau is None
 
 
 def test_comes_back_bit_for_bit(folder: Folder) -> None:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from trainer.contract import Examples
 from trainer.errors import TrainingError
 from trainer.model.cnn import build_cnn
+from trainer.model.flip_averaging import with_flip_averaging
 from trainer.model.training_model import with_augmentation
 from trainer.training.checkpoint import TrainingState
 from trainer.training.fit import Networks, Recipe, TrainingData, fit, predict
@@ -19,7 +20,9 @@ from trainer.training.fit import Networks, Recipe, TrainingData, fit, predict
 RECIPE = Recipe(
     epochs=4,
     batch_size=32,
+    schedule="plateau",
     learning_rate=0.02,
+    warmup_fraction=0.2,
     min_learning_rate=1e-6,
     lr_factor=0.2,
     lr_patience=1,
@@ -44,7 +47,7 @@ TRAIN, VALIDATION = easy_examples(320, seed=1), easy_examples(100, seed=2)
 
 def small_networks() -> Networks:
     network = build_cnn(filters=(4, 4), dense_units=16, conv_dropout=0.25, dense_dropout=0.5, seed=7)
-    return Networks(with_augmentation(network), network)
+    return Networks(with_augmentation(network), network, network)
 
 
 class Recorder:
@@ -65,7 +68,7 @@ def train(
     networks, states = small_networks(), []
     fit(
         networks,
-        TrainingData(inputs, TRAIN.images, VALIDATION),
+        TrainingData(len(TRAIN), inputs, TRAIN.images, VALIDATION),
         recipe=recipe,
         start=start or recipe.initial_state(),
         observer=Recorder(states),
@@ -158,6 +161,35 @@ def test_a_lower_rate_is_used_in_the_next_epoch() -> None:
     assert float(networks.training.optimizer.learning_rate) == pytest.approx(0.0008)
 
 
+TRIANGULAR = replace(RECIPE, schedule="triangular", warmup_fraction=0.25)
+
+
+def test_a_triangular_rate_ends_at_nothing_whatever_the_validation_loss_does() -> None:
+    states, networks = train(TRIANGULAR)
+    assert [row["learning_rate"] for row in states[-1].history] == pytest.approx([0.02, 0.04 / 3, 0.02 / 3, 0])
+    assert int(networks.training.optimizer.iterations) == 40
+
+
+def test_going_on_in_the_middle_of_a_triangular_schedule_equals_never_having_stopped() -> None:
+    states, _ = train(TRIANGULAR)
+    resumed, _ = train(TRIANGULAR, start=states[1])
+    assert bytes_of(resumed[-1]) == bytes_of(states[-1])
+    assert without_time(resumed[-1]) == without_time(states[-1])
+
+
+def test_what_is_validated_may_take_several_looks_at_an_image() -> None:
+    networks, states = small_networks(), []
+    looks = with_flip_averaging(networks.network)
+    data = TrainingData(len(TRAIN), epoch_inputs, TRAIN.images, VALIDATION)
+    recipe = replace(RECIPE, epochs=2)
+    fit(
+        replace(networks, inference=looks), data, recipe=recipe, start=recipe.initial_state(), observer=Recorder(states)
+    )
+    probabilities = predict(looks, VALIDATION.images)
+    loss = -np.log(probabilities[np.arange(len(VALIDATION)), VALIDATION.labels]).mean()
+    assert loss == pytest.approx(min(row["val_loss"] for row in states[-1].history), abs=1e-5)
+
+
 def test_names_the_step_at_which_the_loss_stops_being_finite() -> None:
     """Weights that turn infinite before the second epoch: its first step is the eleventh."""
     networks = small_networks()
@@ -170,7 +202,7 @@ def test_names_the_step_at_which_the_loss_stops_being_finite() -> None:
     with pytest.raises(TrainingError, match=r"not finite at step 11 .*--learning-rate"):
         fit(
             networks,
-            TrainingData(inputs, TRAIN.images, VALIDATION),
+            TrainingData(len(TRAIN), inputs, TRAIN.images, VALIDATION),
             recipe=RECIPE,
             start=RECIPE.initial_state(),
             observer=Recorder([]),

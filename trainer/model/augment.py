@@ -27,7 +27,8 @@ class AugmentLimits:
     """How far each component may go either way. All zero and no flip: nothing changes.
 
     ``shift_fraction`` is of the image's width and height, ``shear_fraction`` in pixels aside per pixel down,
-    ``zoom_fraction`` below 1, each axis for itself. A horizontal flip comes with probability one half.
+    ``zoom_fraction`` below 1, each axis for itself. A horizontal flip comes with probability one half. With
+    ``whole_pixels`` shifts are rounded.
     """
 
     rotation_degrees: float
@@ -35,6 +36,7 @@ class AugmentLimits:
     shear_fraction: float
     zoom_fraction: float
     horizontal_flip: bool
+    whole_pixels: bool = False
 
 
 def draw_transforms(count: int, *, seed: int, epoch: int, limits: AugmentLimits) -> NDArray[np.float32]:
@@ -47,9 +49,10 @@ def draw_transforms(count: int, *, seed: int, epoch: int, limits: AugmentLimits)
     stream = np.random.SeedSequence(seed, spawn_key=(_STREAM, epoch))
     draws = np.random.Generator(np.random.Philox(stream)).triangular(-1, 0, 1, size=(count, 7)).T
     height, width, _ = IMAGE_SHAPE
+    shifts = limits.shift_fraction * np.array([[width], [height]]) * draws[1:3]
     return projective_rows(
         rotation(np.deg2rad(limits.rotation_degrees * draws[0])),
-        shift(limits.shift_fraction * width * draws[1], limits.shift_fraction * height * draws[2]),
+        shift(*(np.rint(shifts) if limits.whole_pixels else shifts)),
         shear(limits.shear_fraction * draws[3]),
         zoom(1 + limits.zoom_fraction * draws[4], 1 + limits.zoom_fraction * draws[5]),
         flip((draws[6] < 0) & limits.horizontal_flip),

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 
 import keras
-import numpy as np
 
 from trainer.contract import IMAGE_SHAPE, INPUT_NAME, NUM_CLASSES, OUTPUT_NAME
+from trainer.model.initializers import layer_seeds
 from trainer.model.layers import ByteDropout, FusedBatchNormalization
 
 
@@ -29,7 +29,7 @@ def build_cnn(
     has its own seed, derived from ``seed``. How far a dropout's random stream has come is one of
     ``model.variables``: a checkpoint of those resumes it.
     """
-    seeds = _layer_seeds(seed)
+    seeds = layer_seeds(seed)
     image = keras.Input(IMAGE_SHAPE, dtype="uint8", name=INPUT_NAME)
     x = keras.layers.Rescaling(1 / 255, dtype=dtype, name="rescale")(image)
     for number, channels in enumerate(filters, start=1):
@@ -66,13 +66,6 @@ def _dense_block(
     x = keras.layers.Dense(units, activation="relu", kernel_initializer=_glorot(seeds), dtype=dtype, name=name)(x)
     x = FusedBatchNormalization(dtype=dtype, name=f"{name}_norm")(x)
     return ByteDropout(dropout, seed=next(seeds), dtype=dtype, name=f"{name}_dropout")(x)
-
-
-def _layer_seeds(seed: int) -> Iterator[int]:
-    """Endless seeds in [0, 2**31 - 1), the range that every backend accepts, from ``seed`` alone."""
-    generator = np.random.Generator(np.random.Philox(np.random.SeedSequence(seed)))
-    while True:
-        yield int(generator.integers(2**31 - 1))
 
 
 def _glorot(seeds: Iterator[int]) -> keras.initializers.Initializer:

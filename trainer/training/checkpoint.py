@@ -37,12 +37,12 @@ class TrainingState:
         model: every variable of the training model, the random states of its dropout layers included.
         optimizer: every variable of the optimizer: step count, learning rate, moments.
         best: the network's weights after the epoch of the lowest validation loss.
-        plateau, early_stop: the state of the two schedules.
+        plateau, early_stop: the state of the two decisions; no plateau where each step has a rate of its own.
         history: one row of figures per epoch, from the first.
         seconds: time spent training so far, over all starts.
     """
 
-    plateau: Plateau
+    plateau: Plateau | None
     early_stop: EarlyStop
     epoch: int = 0
     model: Arrays = field(default_factory=list)
@@ -109,7 +109,7 @@ def decode(data: bytes, place: str) -> tuple[TrainingState, Fingerprint]:
             content = {name: archive[name] for name in archive.files}
         document = json.loads(content.pop("json").tobytes())
         fields = document["state"]
-        fields["plateau"] = Plateau(**fields["plateau"])
+        fields["plateau"] = Plateau(**fields["plateau"]) if fields["plateau"] else None
         fields["early_stop"] = EarlyStop(**fields["early_stop"])
         fields["history"] = tuple(fields["history"])
         for group in ("model", "optimizer", "best"):

@@ -24,6 +24,7 @@ from trainer.training.non_finite import FirstNonFiniteStep, StopOnNonFinite
 from trainer.training.optimizer import FusedAdam
 from trainer.training.schedule import EarlyStop, Plateau
 from trainer.training.statistics import StatisticsMeter
+from trainer.training.triangular import Triangular
 
 # The compiled loop returns to Python after about this many images: often enough for a progress bar and for a signal
 # to be heard within seconds, seldom enough that the time spent in Python does not matter.
@@ -36,11 +37,13 @@ EpochRow = dict[str, float]
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to train. ``learning_rate`` and patience in epochs as in Adam, ReduceLROnPlateau and EarlyStopping."""
+    """How to train, in the words of ``trainer.settings``. With the schedule ``triangular`` no plateau is looked for."""
 
     epochs: int
     batch_size: int
+    schedule: str
     learning_rate: float
+    warmup_fraction: float
     min_learning_rate: float
     lr_factor: float
     lr_patience: int
@@ -51,19 +54,27 @@ class Recipe:
     def initial_state(self) -> TrainingState:
         """The state before the first epoch."""
         plateau = Plateau(self.lr_factor, self.lr_patience, self.min_learning_rate)
-        return TrainingState(plateau, EarlyStop(self.early_stop_patience))
+        return TrainingState(None if self.schedule == "triangular" else plateau, EarlyStop(self.early_stop_patience))
+
+    def rate(self, steps_per_epoch: int) -> float | Triangular:
+        """What the optimizer starts with: a rate that is lowered after an epoch, or one for every step."""
+        if self.schedule == "plateau":
+            return self.learning_rate
+        return Triangular(self.learning_rate, self.warmup_fraction, steps=self.epochs * steps_per_epoch)
 
 
 @dataclass(frozen=True)
 class Networks:
-    """Two views of the same weights.
+    """Three views of the same weights.
 
     Attributes:
         training: what ``epoch_inputs`` yields → logits (B, 10), augmentation in front.
-        inference: images uint8 (B, 28, 28, 1) → probabilities float32 (B, 10), nothing random.
+        network: images uint8 (B, 28, 28, 1) → probabilities float32 (B, 10), layer by layer.
+        inference: the same as it is validated and served: ``network`` itself, or several looks of it at an image.
     """
 
     training: keras.Model
+    network: keras.Model
     inference: keras.Model
 
 
@@ -72,12 +83,14 @@ class TrainingData:
     """What training sees.
 
     Attributes:
+        images_per_epoch: N below.
         epoch_inputs: for an epoch's number (from 1), the inputs of ``Networks.training`` and the labels int32 (N,), in
             the order in which that epoch visits them.
         calibration: clean training images uint8 (M, 28, 28, 1) in random order, for batch normalisation's statistics.
         validation: decides on the learning rate, on the end, and on which epoch's weights are the best.
     """
 
+    images_per_epoch: int
     epoch_inputs: EpochInputs
     calibration: NDArray[np.uint8]
     validation: Examples
@@ -109,30 +122,31 @@ def fit(
     Raises:
         TrainingError: the loss is not finite, or nothing was learned.
     """
-    _compile(networks.training, recipe)
-    meter = StatisticsMeter(networks.inference, data.calibration)
+    steps = math.ceil(data.images_per_epoch / recipe.batch_size)
+    _compile(networks.training, recipe, steps)
+    meter = StatisticsMeter(networks.network, data.calibration)
     state = start
     if state.epoch:
         _restore(networks.training, state)
     while state.epoch < recipe.epochs and not state.early_stop.stopped:
         started = time.perf_counter()
-        row, average = _train_epoch(networks.training, data.epoch_inputs, state.epoch + 1, recipe, observer.callback)
+        row, average = _train_epoch(networks.training, data, state.epoch + 1, recipe, observer.callback)
         with _weights(networks.training, average):
             meter.measure()
             row["val_loss"], row["val_accuracy"] = _validate(networks.inference, data.validation)
-            inference_weights = networks.inference.get_weights()
+            validated_weights = networks.network.get_weights()
         row["seconds"] = time.perf_counter() - started
-        state = _decide(networks.training, state, row, inference_weights)
+        state = _decide(networks.training, state, row, validated_weights)
         observer.commit(state)
     _refuse_unlearned(state, data.validation)
-    networks.inference.set_weights(state.best)
+    networks.network.set_weights(state.best)
     return state
 
 
-def _compile(model: keras.Model, recipe: Recipe) -> None:
+def _compile(model: keras.Model, recipe: Recipe, steps_per_epoch: int) -> None:
     model.compile(
         optimizer=FusedAdam(
-            learning_rate=recipe.learning_rate,
+            learning_rate=recipe.rate(steps_per_epoch),
             weight_decay=recipe.weight_decay or None,
             clipnorm=recipe.clip_norm or None,
         ),
@@ -146,10 +160,10 @@ def _compile(model: keras.Model, recipe: Recipe) -> None:
 
 
 def _train_epoch(
-    model: keras.Model, epoch_inputs: EpochInputs, epoch: int, recipe: Recipe, progress: keras.callbacks.Callback
+    model: keras.Model, data: TrainingData, epoch: int, recipe: Recipe, progress: keras.callbacks.Callback
 ) -> tuple[EpochRow, Arrays]:
-    """Train one epoch; return its number, loss and accuracy in training and learning rate, and its average weights."""
-    inputs, labels = epoch_inputs(epoch)
+    """Train one epoch; return its number, loss and accuracy in training and last rate, and its average weights."""
+    inputs, labels = data.epoch_inputs(epoch)
     steps = math.ceil(len(labels) / recipe.batch_size)
     average = WeightAverage(steps)
     logs = model.fit(
@@ -181,19 +195,19 @@ def _weights(model: keras.Model, weights: Arrays) -> Iterator[None]:
     _assign(model.trainable_variables, last)
 
 
-def _decide(model: keras.Model, state: TrainingState, row: EpochRow, inference_weights: Arrays) -> TrainingState:
+def _decide(model: keras.Model, state: TrainingState, row: EpochRow, validated_weights: Arrays) -> TrainingState:
     """The state after the epoch that ``row`` describes, with the next epoch's learning rate already set."""
-    epoch, val_loss, learning_rate = int(row["epoch"]), row["val_loss"], row["learning_rate"]
-    plateau, next_rate = state.plateau.observe(val_loss, learning_rate)
+    epoch, val_loss, plateau = int(row["epoch"]), row["val_loss"], state.plateau
     early_stop = state.early_stop.observe(val_loss, epoch)
-    model.optimizer.learning_rate = next_rate
+    if plateau:
+        plateau, model.optimizer.learning_rate = plateau.observe(val_loss, row["learning_rate"])
     return TrainingState(
         plateau=plateau,
         early_stop=early_stop,
         epoch=epoch,
         model=_values(model.variables),
         optimizer=_values(model.optimizer.variables),
-        best=inference_weights if early_stop.best_epoch == epoch else state.best,
+        best=validated_weights if early_stop.best_epoch == epoch else state.best,
         history=(*state.history, row),
         seconds=state.seconds + row["seconds"],
     )

@@ -1,0 +1,80 @@
+"""The residual network: its layers, its contract, and the mean over an image and its mirror."""
+
+import keras
+import numpy as np
+import pytest
+
+from trainer.model.flip_averaging import with_flip_averaging
+from trainer.model.residual import build_residual
+
+SMALL = {"filters": (4, 6), "seed": 3}
+
+
+def images(count=6):
+    return np.random.default_rng(0).integers(0, 256, (count, 28, 28, 1), dtype=np.uint8)
+
+
+def test_a_stage_pools_normalises_and_adds_what_a_second_convolution_finds():
+    stage = ["Conv2D", "MaxPooling2D", "FusedBatchNormalization", "ReLU"]
+    stage += ["Conv2D", "FusedBatchNormalization", "ReLU", "Add"]
+    model = build_residual(filters=(32, 64, 128), seed=42)
+    assert [type(layer).__name__ for layer in model.layers] == [
+        *["InputLayer", "Rescaling"],
+        *stage * 3,
+        *["GlobalMaxPooling2D", "Dense", "Softmax"],
+    ]
+    kernels = {layer.name: layer.kernel.shape for layer in model.layers if hasattr(layer, "kernel")}
+    assert kernels == {
+        "stage_1_a": (3, 3, 1, 32),
+        "stage_1_b": (3, 3, 32, 32),
+        "stage_2_a": (3, 3, 32, 64),
+        "stage_2_b": (3, 3, 64, 64),
+        "stage_3_a": (3, 3, 64, 128),
+        "stage_3_b": (3, 3, 128, 128),
+        "logits": (128, 10),
+    }
+    assert model.get_layer("stage_3_add").output.shape == (None, 3, 3, 128)
+
+
+def test_a_stage_computes_what_its_name_says():
+    model = build_residual(filters=(4,), seed=3)
+    layers = {layer.name: layer for layer in model.layers}
+    x = keras.ops.cast(images(), "float32") / 255
+    x = keras.ops.max_pool(keras.ops.conv(x, layers["stage_1_a"].kernel, padding="same"), 2)
+    x = keras.ops.relu(layers["stage_1_a_norm"](x))
+    y = keras.ops.conv(x, layers["stage_1_b"].kernel, padding="same")
+    x = x + keras.ops.relu(layers["stage_1_b_norm"](y))
+    logits = keras.ops.max(x, axis=(1, 2)) @ layers["logits"].kernel
+    np.testing.assert_allclose(model(images()), keras.ops.softmax(logits), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
+def test_raw_bytes_go_in_and_float32_probabilities_come_out(dtype):
+    model = build_residual(**SMALL, dtype=dtype)
+    assert (model.input.name, model.input.dtype, model.input.shape) == ("image", "uint8", (None, 28, 28, 1))
+    assert (model.output_names, model.output.dtype) == (["probabilities"], "float32")
+    assert model.get_layer("logits").output.dtype == "float32"
+    np.testing.assert_allclose(model(images()).numpy().sum(axis=1), 1, rtol=1e-6)
+
+
+def test_equal_seeds_give_equal_weights_and_others_other_ones():
+    first, again, other = (build_residual(filters=(4, 6), seed=seed).get_weights() for seed in (3, 3, 4))
+    np.testing.assert_equal(first, again)
+    assert all((a != b).any() for a, b in zip(first, other, strict=True) if a.ndim > 1)
+
+
+def test_the_mean_over_the_mirror_image_is_the_mean():
+    network = build_residual(**SMALL)
+    averaged = with_flip_averaging(network)
+    expected = (network(images()).numpy() + network(images()[:, :, ::-1]).numpy()) / 2
+    np.testing.assert_allclose(averaged(images()), expected, rtol=1e-6)
+    assert np.abs(expected - network(images()).numpy()).max() > 1e-3
+    assert averaged.output_names == ["probabilities"]
+    assert averaged.input.dtype == "uint8"
+
+
+def test_the_averaging_model_has_the_weights_of_the_network():
+    network = build_residual(**SMALL)
+    averaged = with_flip_averaging(network)
+    assert averaged.count_params() == network.count_params()
+    np.testing.assert_equal(averaged.get_weights(), network.get_weights())

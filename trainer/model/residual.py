@@ -1,0 +1,59 @@
+"""A residual network that learns more from each multiplication than the reference network does."""
+
+from collections.abc import Iterator, Sequence
+
+import keras
+
+from trainer.contract import IMAGE_SHAPE, INPUT_NAME, NUM_CLASSES, OUTPUT_NAME
+from trainer.model.initializers import layer_seeds
+from trainer.model.layers import FusedBatchNormalization
+
+
+def build_residual(*, filters: Sequence[int], seed: int, dtype: str = "float32") -> keras.Model:
+    """Map raw ``image`` uint8 (B, 28, 28, 1) in [0, 255] to ``probabilities`` float32 (B, 10), rows sum to 1.
+
+    A first convolution, then a stage for each width in ``filters``, then the maximum of each channel over the image
+    and one dense layer. Every stage halves the image, so most of the arithmetic is done where an image is small, and
+    pools before it normalises, which is a quarter of the work. As in ``trainer.model.cnn``, rescaling is the first
+    layer, ``dtype`` names a Keras dtype policy, and every initialiser has its own seed derived from ``seed``.
+
+    Sources: He et al., 2016, https://arxiv.org/abs/1512.03385; pooling, then normalising, and the maximum at the end as
+    in Page, How to Train Your ResNet, 2018, https://myrtle.ai/learn/how-to-train-your-resnet/.
+    """
+    seeds = layer_seeds(seed)
+    image = keras.Input(IMAGE_SHAPE, dtype="uint8", name=INPUT_NAME)
+    x = keras.layers.Rescaling(1 / 255, dtype=dtype, name="rescale")(image)
+    for number, channels in enumerate(filters, start=1):
+        x = _stage(x, channels, name=f"stage_{number}", seeds=seeds, dtype=dtype)
+    x = keras.layers.GlobalMaxPooling2D(dtype=dtype, name="maximum")(x)
+    logits = keras.layers.Dense(NUM_CLASSES, kernel_initializer=_he(seeds), dtype="float32", name="logits")(x)
+    probabilities = keras.layers.Softmax(dtype="float32", name=OUTPUT_NAME)(logits)
+    return keras.Model(image, probabilities, name="residual")
+
+
+def _stage(x: keras.KerasTensor, channels: int, *, name: str, seeds: Iterator[int], dtype: str) -> keras.KerasTensor:
+    """(B, H, W, C) -> (B, H // 2, W // 2, channels)."""
+    x = _convolution(x, channels, name=f"{name}_a", seeds=seeds, dtype=dtype)
+    x = keras.layers.MaxPooling2D(2, dtype=dtype, name=f"{name}_pool")(x)
+    x = _norm_relu(x, name=f"{name}_a", dtype=dtype)
+    y = _convolution(x, channels, name=f"{name}_b", seeds=seeds, dtype=dtype)
+    y = _norm_relu(y, name=f"{name}_b", dtype=dtype)
+    return keras.layers.Add(dtype=dtype, name=f"{name}_add")([x, y])
+
+
+def _convolution(
+    x: keras.KerasTensor, channels: int, *, name: str, seeds: Iterator[int], dtype: str
+) -> keras.KerasTensor:
+    return keras.layers.Conv2D(
+        channels, 3, padding="same", use_bias=False, kernel_initializer=_he(seeds), dtype=dtype, name=name
+    )(x)
+
+
+def _norm_relu(x: keras.KerasTensor, *, name: str, dtype: str) -> keras.KerasTensor:
+    x = FusedBatchNormalization(dtype=dtype, name=f"{name}_norm")(x)
+    return keras.layers.ReLU(dtype=dtype, name=f"{name}_relu")(x)
+
+
+def _he(seeds: Iterator[int]) -> keras.initializers.Initializer:
+    """He et al., 2015, https://arxiv.org/abs/1502.01852: the variance that ReLU halves is doubled beforehand."""
+    return keras.initializers.HeNormal(seed=next(seeds))
