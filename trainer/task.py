@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from trainer.contract import Examples
     from trainer.training.checkpoint import Checkpoints, TrainingState
-    from trainer.training.fit import TrainingData
+    from trainer.training.fit import Recipe, TrainingData
 
 #: For the statistics of batch normalisation: more don't change them by anything that matters.
 CALIBRATION_IMAGES = 5000
@@ -115,7 +115,7 @@ def train(job: Job) -> Trained:
     from trainer.model.flip_averaging import with_flip_averaging
     from trainer.model.precision import dtype_policy, resolve_precision
     from trainer.model.training_model import with_augmentation
-    from trainer.training.fit import Networks, Recipe, fit
+    from trainer.training.fit import Networks, fit
     from trainer.training.progress import EpochReporter
 
     settings = job.settings
@@ -128,7 +128,7 @@ def train(job: Job) -> Trained:
         "training %d parameters on %d images, validating on %d, in %s",
         network.count_params(), len(train_part), len(job.split.validation), precision,
     )  # fmt: skip
-    recipe = Recipe(**{item.name: getattr(settings, item.name) for item in fields(Recipe)})
+    recipe = recipe_of(settings)
     checkpoints, start = _open_checkpoints(job)
     with EpochReporter(
         checkpoints,
@@ -147,6 +147,13 @@ def train(job: Job) -> Trained:
     served = build(dtype="float32")
     served.set_weights(state.best)
     return Trained(as_served(served), state, precision)
+
+
+def recipe_of(settings: Settings) -> "Recipe":
+    """The part of the settings that the training loop needs."""
+    from trainer.training.fit import Recipe
+
+    return Recipe(**{item.name: getattr(settings, item.name) for item in fields(Recipe)})
 
 
 def network_builder(settings: Settings) -> "Callable[..., keras.Model]":
@@ -173,13 +180,13 @@ def _training_data(job: Job, train_part: "Examples") -> "TrainingData":
     any_order = epoch_order(len(train_part), seed=job.settings.seed, epoch=0)
     return TrainingData(
         images_per_epoch=len(train_part),
-        epoch_inputs=partial(_epoch_inputs, train_part, job.settings),
+        epoch_inputs=partial(epoch_inputs, train_part, job.settings),
         calibration=train_part.images[any_order[:CALIBRATION_IMAGES]],
         validation=job.validation,
     )
 
 
-def _epoch_inputs(
+def epoch_inputs(
     train_part: "Examples", settings: Settings, epoch: int
 ) -> "tuple[dict[str, NDArray[Any]], NDArray[np.int32]]":
     """The images of ``epoch`` in its order, a random warp for each, and their labels."""

@@ -123,14 +123,14 @@ def fit(
         TrainingError: the loss is not finite, or nothing was learned.
     """
     steps = math.ceil(data.images_per_epoch / recipe.batch_size)
-    _compile(networks.training, recipe, steps)
+    compile_for_training(networks.training, recipe, steps)
     meter = StatisticsMeter(networks.network, data.calibration)
     state = start
     if state.epoch:
         _restore(networks.training, state)
     while state.epoch < recipe.epochs and not state.early_stop.stopped:
         started = time.perf_counter()
-        row, average = _train_epoch(networks.training, data, state.epoch + 1, recipe, observer.callback)
+        row, average = train_epoch(networks.training, data, state.epoch + 1, recipe, observer.callback)
         with _weights(networks.training, average):
             meter.measure()
             row["val_loss"], row["val_accuracy"] = _validate(networks.inference, data.validation)
@@ -143,7 +143,8 @@ def fit(
     return state
 
 
-def _compile(model: keras.Model, recipe: Recipe, steps_per_epoch: int) -> None:
+def compile_for_training(model: keras.Model, recipe: Recipe, steps_per_epoch: int) -> None:
+    """Give ``model``, logits out, its loss, optimizer and loop."""
     model.compile(
         optimizer=FusedAdam(
             learning_rate=recipe.rate(steps_per_epoch),
@@ -159,7 +160,7 @@ def _compile(model: keras.Model, recipe: Recipe, steps_per_epoch: int) -> None:
     model.optimizer.build(model.trainable_variables)
 
 
-def _train_epoch(
+def train_epoch(
     model: keras.Model, data: TrainingData, epoch: int, recipe: Recipe, progress: keras.callbacks.Callback
 ) -> tuple[EpochRow, Arrays]:
     """Train one epoch; return its number, loss and accuracy in training and last rate, and its average weights."""

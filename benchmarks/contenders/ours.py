@@ -1,0 +1,32 @@
+"""This project: its own inputs of an epoch, its own compiled loop. Arguments: batch size, precision."""
+
+import sys
+
+from benchmarks.contenders.turns import batch_size, data, take_turns
+from trainer.contract import Examples
+from trainer.model.precision import dtype_policy
+from trainer.model.training_model import with_augmentation
+from trainer.settings import Settings
+from trainer.task import epoch_inputs, network_builder, recipe_of
+from trainer.training.fit import TrainingData, compile_for_training, train_epoch
+
+import keras  # isort: skip – after trainer.model, which starts it
+
+
+def main() -> None:
+    settings = Settings(batch_size=batch_size(), precision=sys.argv[2])
+    examples = Examples(*data())
+    model = with_augmentation(network_builder(settings)(dtype=dtype_policy(settings.precision)))
+    recipe = recipe_of(settings)
+    compile_for_training(model, recipe, steps_per_epoch=-(-len(examples) // settings.batch_size))
+    training = TrainingData(
+        images_per_epoch=len(examples),
+        epoch_inputs=lambda epoch: epoch_inputs(examples, settings, epoch),
+        calibration=examples.images[:0],
+        validation=examples,
+    )
+    silent = keras.callbacks.Callback()
+    take_turns(lambda: train_epoch(model, training, 1, recipe, silent), keras=keras.__version__)
+
+
+main()
