@@ -85,7 +85,8 @@ def run(settings: Settings) -> None:
     ensure_vacant(output, marker=MANIFEST_NAME, owned=MODEL_FOLDER_ENTRIES)
     output.check_writable()
     job = Job(settings, identity, source, dataset, split, data_report)
-    trained = train(job)
+    checkpoints, start = open_checkpoints(job)
+    trained = train(job, checkpoints, start)
     from trainer.model_folder import build_model_folder
 
     with tempfile.TemporaryDirectory(prefix="trainer-model-") as staging:
@@ -109,8 +110,41 @@ def is_committed(output: Folder, identity: str) -> bool:
     return manifest is not None
 
 
-def train(job: Job) -> Trained:
-    """Train the network, or go on from its latest checkpoint, and choose its weights by the validation part."""
+def open_checkpoints(job: Job) -> "tuple[Checkpoints, TrainingState | None]":
+    """The run's checkpoints, and the state to go on from as ``--resume`` asks for it."""
+    from trainer.artifacts.provenance import code_fingerprint, versions
+    from trainer.training.checkpoint import Checkpoints
+
+    settings = job.settings
+    folder = open_folder(settings.resolved_checkpoint_dir(job.run_id))
+    folder.check_writable()
+    checkpoints = Checkpoints(
+        folder,
+        {
+            "settings": settings.shaping(),
+            "data": job.data_report["fingerprint"],
+            "split": job.split.fingerprint,
+            "code": code_fingerprint(),
+            "versions": {name: versions().get(name) for name in ("keras", "tensorflow")},
+        },
+    )
+    if settings.resume == "never":
+        checkpoints.clear()
+    latest = checkpoints.latest()
+    if latest is None and settings.resume == "require":
+        raise StorageError(
+            f"there is no checkpoint in {folder.uri}",
+            expected="one of this run, as --resume require asks for it",
+            received="none",
+            do="use --resume auto to start from the beginning",
+        )
+    if latest:
+        log.info("going on after epoch %d, from %s", latest.epoch, folder.uri)
+    return checkpoints, latest
+
+
+def train(job: Job, checkpoints: "Checkpoints", start: "TrainingState | None") -> Trained:
+    """Train the network, or go on from ``start``, and choose its weights by the validation part."""
     from trainer.model.cnn import build_cnn
     from trainer.model.precision import dtype_policy, resolve_precision
     from trainer.model.training_model import with_augmentation
@@ -134,7 +168,6 @@ def train(job: Job) -> Trained:
         network.count_params(), len(train_part), len(job.split.validation), precision,
     )  # fmt: skip
     recipe = Recipe(**{item.name: getattr(settings, item.name) for item in fields(Recipe)})
-    checkpoints, start = _open_checkpoints(job)
     with EpochReporter(
         checkpoints,
         epochs=settings.epochs,
@@ -183,39 +216,6 @@ def _epoch_inputs(
     shuffled = train_part.take(epoch_order(len(train_part), seed=settings.seed, epoch=epoch))
     transforms = draw_transforms(len(train_part), seed=settings.seed, epoch=epoch, limits=limits)
     return {"image": shuffled.images, "transform": transforms}, shuffled.labels
-
-
-def _open_checkpoints(job: Job) -> "tuple[Checkpoints, TrainingState | None]":
-    """The run's checkpoints, and the state to go on from as ``--resume`` asks for it."""
-    from trainer.artifacts.provenance import code_fingerprint, versions
-    from trainer.training.checkpoint import Checkpoints
-
-    settings = job.settings
-    folder = open_folder(settings.resolved_checkpoint_dir(job.run_id))
-    folder.check_writable()
-    checkpoints = Checkpoints(
-        folder,
-        {
-            "settings": settings.shaping(),
-            "data": job.data_report["fingerprint"],
-            "split": job.split.fingerprint,
-            "code": code_fingerprint(),
-            "versions": {name: versions().get(name) for name in ("keras", "tensorflow")},
-        },
-    )
-    if settings.resume == "never":
-        checkpoints.clear()
-    latest = checkpoints.latest()
-    if latest is None and settings.resume == "require":
-        raise StorageError(
-            f"there is no checkpoint in {folder.uri}",
-            expected="one of this run, as --resume require asks for it",
-            received="none",
-            do="use --resume auto to start from the beginning",
-        )
-    if latest:
-        log.info("going on after epoch %d, from %s", latest.epoch, folder.uri)
-    return checkpoints, latest
 
 
 def _interrupt(number: int, _frame: object) -> None:

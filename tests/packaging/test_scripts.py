@@ -1,4 +1,5 @@
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -64,7 +65,7 @@ def test_test_runs_the_checks_and_passes_its_arguments_to_pytest(checkout, tmp_p
         f"{checkout}: -m ruff check .",
         f"{checkout}: -m ruff format --check .",
         f"{checkout}: -m mypy",
-        f"{checkout}: -m pytest -m not slow tests/data",
+        f"{checkout}: -m pytest --numprocesses auto --maxprocesses 8 --dist worksteal -m not slow tests/data",
     ]
 
 
@@ -72,15 +73,28 @@ def test_all_tests_need_the_serving_environment_too(checkout, tmp_path):
     assert calls(checkout, "scripts/test", cwd=tmp_path)[:2] == ["setup dev", "setup serving"]
 
 
-@pytest.fixture
-def empty_lock(tmp_path):
+def make_checkout(root):
     """A checkout that needs no packages at all, so that its set-up takes a second or two and no network."""
-    root = tmp_path / "a set up"
     (root / "scripts").mkdir(parents=True)
     (root / "scripts" / "setup").write_text((ROOT / "scripts" / "setup").read_text())
     (root / "scripts" / "setup").chmod(0o755)
     (root / "requirements.lock").write_text("# nothing\n")
     (root / "trainer.py").write_text("print('this checkout')\n")
+    return root
+
+
+@pytest.fixture
+def empty_lock(tmp_path):
+    """A checkout that was not set up yet."""
+    return make_checkout(tmp_path / "a set up")
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    """A checkout that was set up, shared by tests: don't change it."""
+    root = make_checkout(tmp_path_factory.mktemp("done") / "a set up")
+    first = set_up(root)
+    assert first.returncode == 0, first.stderr
     return root
 
 
@@ -100,11 +114,9 @@ def imports_project(root):
 
 
 @pytest.mark.slow
-def test_a_second_set_up_does_nothing(empty_lock):
-    first = set_up(empty_lock)
-    assert first.returncode == 0, first.stderr
-    assert imports_project(empty_lock)
-    second = set_up(empty_lock, PATH="/usr/bin:/bin")
+def test_a_second_set_up_does_nothing(done):
+    assert imports_project(done)
+    second = set_up(done, PATH="/usr/bin:/bin")
     assert (second.returncode, second.stdout, second.stderr) == (0, "", "")
 
 
@@ -113,18 +125,18 @@ def test_a_set_up_that_was_interrupted_is_done_again(empty_lock):
     assert set_up(empty_lock).returncode == 0
     (empty_lock / ".venv" / "unfinished").touch()
     (empty_lock / ".venv" / "remnant").touch()
-    done = set_up(empty_lock)
-    assert done.returncode == 0, done.stderr
+    again = set_up(empty_lock)
+    assert again.returncode == 0, again.stderr
     assert not (empty_lock / ".venv" / "remnant").exists()
     assert not (empty_lock / ".venv" / "unfinished").exists()
     assert imports_project(empty_lock)
 
 
 @pytest.mark.slow
-def test_a_folder_that_was_moved_is_set_up_anew(empty_lock, tmp_path):
-    assert set_up(empty_lock).returncode == 0
-    moved = empty_lock.rename(tmp_path / "elsewhere")
-    assert set_up(moved).returncode == 0
+def test_a_folder_that_was_moved_is_set_up_anew(done, tmp_path):
+    moved = Path(shutil.copytree(done, tmp_path / "elsewhere", symlinks=True))
+    again = set_up(moved)
+    assert again.returncode == 0, again.stderr
     assert imports_project(moved)
 
 
