@@ -1,7 +1,9 @@
+import hashlib
 import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -148,6 +150,35 @@ def test_two_set_ups_at_once_make_one_environment(empty_lock):
     assert [process.returncode for process in both] == [0, 0], told
     assert sum("installing the packages" in text for text in told) == 1
     assert imports_project(empty_lock)
+
+
+def make_wheel(folder, name, version, *requirements):
+    """A package of metadata alone; its line for a lock file."""
+    stem = f"{name}-{version}"
+    wheel = folder / f"{stem}-py3-none-any.whl"
+    asked = "".join(f"Requires-Dist: {requirement}\n" for requirement in requirements)
+    files = {
+        "METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\nProvides-Extra: more\n{asked}",
+        "WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        "RECORD": "",
+    }
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for file, text in files.items():
+            archive.writestr(f"{stem}.dist-info/{file}", text)
+    return f"{name}=={version} --hash=sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}\n"
+
+
+@pytest.mark.slow
+def test_the_lock_alone_says_what_is_installed(empty_lock, tmp_path):
+    """Whatever newer versions there are, and whatever pip makes of a requirement that no line of the lock meets."""
+    lock = make_wheel(tmp_path, "asking", "1.0", "given[more]<3", "unheard-of>=1")
+    lock += make_wheel(tmp_path, "given", "1.0")
+    make_wheel(tmp_path, "given", "2.0")
+    (empty_lock / "requirements.lock").write_text(lock)
+    done = set_up(empty_lock, PIP_NO_INDEX="1", PIP_FIND_LINKS=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    installed = {path.name for path in empty_lock.glob(".venv/lib/python*/site-packages/*.dist-info")}
+    assert {"asking-1.0.dist-info", "given-1.0.dist-info"} <= installed
 
 
 @pytest.mark.slow
