@@ -11,31 +11,19 @@ import signal
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
-from functools import partial
-from math import ceil
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from trainer import logs
 from trainer.contract import MANIFEST_NAME, MODEL_FOLDER_ENTRIES
 from trainer.errors import Interrupted, StorageError, TrainerError
-from trainer.job import Job, Trained
+from trainer.job import Job
 from trainer.settings import Settings, parse, run_id
 from trainer.storage import Folder, ensure_vacant, open_folder, publish
 
 if TYPE_CHECKING:
-    import keras
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from trainer.contract import Examples
     from trainer.training.checkpoint import Checkpoints, TrainingState
-    from trainer.training.fit import Recipe, TrainingData
-
-#: For the statistics of batch normalisation: more don't change them by anything that matters.
-CALIBRATION_IMAGES = 5000
 
 log = logging.getLogger("trainer")
 
@@ -53,7 +41,12 @@ def main(argv: Sequence[str] | None = None, env: Mapping[str, str] | None = None
     except TrainerError as error:
         return _fail(error, error.exit_code, verbose)
     except OSError as error:  # A full or failing disk under a library that writes files by itself.
-        refused = StorageError("a file can't be read or written", received=str(error), do="see to the disk")
+        refused = StorageError(
+            "a file can't be read or written",
+            expected="a disk with room and permissions",
+            received=str(error),
+            do="see to the disk",
+        )
         return _fail(refused, refused.exit_code, verbose)
     except Interrupted as error:
         return _fail(error, error.exit_code, verbose)
@@ -85,14 +78,19 @@ def run(settings: Settings) -> None:
     )
     ensure_vacant(output, marker=MANIFEST_NAME, owned=MODEL_FOLDER_ENTRIES)
     output.check_writable()
+    if settings.tensorboard_dir:
+        open_folder(settings.tensorboard_dir).check_writable()
     job = Job(settings, identity, source, dataset, split, data_report)
-    trained = train(job)
+    checkpoints, start = open_checkpoints(job)
     from trainer.model_folder import build_model_folder
+    from trainer.training_run import train
+
+    trained = train(job, checkpoints, start)
 
     with tempfile.TemporaryDirectory(prefix="trainer-model-") as staging:
         build_model_folder(job, trained, Path(staging))
         publish(Path(staging), output, marker=MANIFEST_NAME)
-    log.info("committed %s", output.uri)
+    log.info("committed %s – see metadata/report.html there", output.uri)
 
 
 def is_committed(output: Folder, identity: str) -> bool:
@@ -110,103 +108,7 @@ def is_committed(output: Folder, identity: str) -> bool:
     return manifest is not None
 
 
-def train(job: Job) -> Trained:
-    """Train the network, or go on from its latest checkpoint, and choose its weights by the validation part."""
-    from trainer.model.flip_averaging import with_flip_averaging
-    from trainer.model.precision import dtype_policy, resolve_precision
-    from trainer.model.training_model import with_augmentation
-    from trainer.training.fit import Networks, fit
-    from trainer.training.progress import EpochReporter
-
-    settings = job.settings
-    precision = resolve_precision(settings.precision)
-    build = network_builder(settings)
-    network = build(dtype=dtype_policy(precision))
-    as_served = with_flip_averaging if settings.flip_averaging else lambda network: network
-    train_part = job.dataset.train.take(job.split.train)
-    log.info(
-        "training %d parameters on %d images, validating on %d, in %s",
-        network.count_params(), len(train_part), len(job.split.validation), precision,
-    )  # fmt: skip
-    recipe = recipe_of(settings)
-    checkpoints, start = _open_checkpoints(job)
-    with EpochReporter(
-        checkpoints,
-        epochs=settings.epochs,
-        steps=ceil(len(train_part) / settings.batch_size),
-        terminal=settings.log_format == "text" and sys.stderr.isatty(),
-        tensorboard=open_folder(settings.tensorboard_dir) if settings.tensorboard_dir else None,
-    ) as reporter:
-        state = fit(
-            Networks(with_augmentation(network), network, as_served(network)),
-            _training_data(job, train_part),
-            recipe=recipe,
-            start=start or recipe.initial_state(),
-            observer=reporter,
-        )
-    served = build(dtype="float32")
-    served.set_weights(state.best)
-    return Trained(as_served(served), state, precision)
-
-
-def recipe_of(settings: Settings) -> "Recipe":
-    """The part of the settings that the training loop needs."""
-    from trainer.training.fit import Recipe
-
-    return Recipe(**{item.name: getattr(settings, item.name) for item in fields(Recipe)})
-
-
-def network_builder(settings: Settings) -> "Callable[..., keras.Model]":
-    """Builds the network that the settings ask for, in the ``dtype`` policy given: the same weights each time."""
-    from trainer.model.cnn import build_cnn
-    from trainer.model.residual import build_residual
-
-    if settings.network == "residual":
-        return partial(build_residual, filters=settings.filters, seed=settings.seed)
-    return partial(
-        build_cnn,
-        filters=settings.filters,
-        dense_units=settings.dense_units,
-        conv_dropout=settings.conv_dropout,
-        dense_dropout=settings.dense_dropout,
-        seed=settings.seed,
-    )
-
-
-def _training_data(job: Job, train_part: "Examples") -> "TrainingData":
-    from trainer.data.batches import epoch_order
-    from trainer.training.fit import TrainingData
-
-    any_order = epoch_order(len(train_part), seed=job.settings.seed, epoch=0)
-    return TrainingData(
-        images_per_epoch=len(train_part),
-        epoch_inputs=partial(epoch_inputs, train_part, job.settings),
-        calibration=train_part.images[any_order[:CALIBRATION_IMAGES]],
-        validation=job.validation,
-    )
-
-
-def epoch_inputs(
-    train_part: "Examples", settings: Settings, epoch: int
-) -> "tuple[dict[str, NDArray[Any]], NDArray[np.int32]]":
-    """The images of ``epoch`` in its order, a random warp for each, and their labels."""
-    from trainer.data.batches import epoch_order
-    from trainer.model.augment import AugmentLimits, draw_transforms
-
-    limits = AugmentLimits(
-        rotation_degrees=settings.rotation_degrees,
-        shift_fraction=settings.shift_fraction,
-        shear_fraction=settings.shear_fraction,
-        zoom_fraction=settings.zoom_fraction,
-        horizontal_flip=settings.horizontal_flip,
-        whole_pixels=settings.whole_pixels,
-    )
-    shuffled = train_part.take(epoch_order(len(train_part), seed=settings.seed, epoch=epoch))
-    transforms = draw_transforms(len(train_part), seed=settings.seed, epoch=epoch, limits=limits)
-    return {"image": shuffled.images, "transform": transforms}, shuffled.labels
-
-
-def _open_checkpoints(job: Job) -> "tuple[Checkpoints, TrainingState | None]":
+def open_checkpoints(job: Job) -> "tuple[Checkpoints, TrainingState | None]":
     """The run's checkpoints, and the state to go on from as ``--resume`` asks for it."""
     from trainer.artifacts.provenance import code_fingerprint, versions
     from trainer.training.checkpoint import Checkpoints

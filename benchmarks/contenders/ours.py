@@ -7,8 +7,8 @@ from trainer.contract import Examples
 from trainer.model.precision import dtype_policy
 from trainer.model.training_model import with_augmentation
 from trainer.settings import Settings
-from trainer.task import epoch_inputs, network_builder, recipe_of
 from trainer.training.fit import TrainingData, compile_for_training, train_epoch
+from trainer.training_run import epoch_inputs, network_builder, recipe_of
 
 import keras  # isort: skip – after trainer.model, which starts it
 

@@ -76,6 +76,14 @@ def test_the_card_names_the_weakest_classes_and_what_they_are_taken_for(folder: 
     assert f"{worst['class']} ({worst['count']}, {100 * worst['rate']:.1f} %)" in limits
 
 
+@pytest.mark.parametrize("synthetic", [False, True])
+def test_the_card_intends_no_photographs_for_a_model_of_drawings(folder: Path, facts: Facts, synthetic: bool) -> None:
+    card, _ = texts(folder, _with_metrics(facts, synthetic=synthetic))
+    intended = card.partition("## Intended use")[2].partition("## Out of scope")[0]
+    assert ("not meant for any photograph" in intended) is synthetic
+    assert ("Telling the ten Fashion-MNIST classes apart" in intended) is not synthetic
+
+
 def test_every_table_of_the_card_is_rectangular_even_with_hostile_settings(folder: Path, facts: Facts) -> None:
     hostile = facts.params | {"settings": {"a|b": "x | y\nz", "c`d": "<script>*", "e": [1, 2]}}
     card = write_model_card(folder, replace(facts, params=hostile)).read_text(encoding="utf-8")
@@ -197,6 +205,8 @@ def test_a_missing_figure_is_an_error(tmp_path: Path, facts: Facts) -> None:
     [
         (formats.percent(0.12345, 2), "12.35 %"),
         (formats.percent(None), "–"),
+        (formats.moment("2026-01-02T03:04:05+01:00"), "2026-01-02 02:04 UTC"),
+        (formats.moment(None), "–"),
         (formats.signed(-0.5), "−0.50"),
         (formats.signed(0.5), "+0.50"),
         (formats.count(4120.7), "4,121"),
@@ -213,3 +223,14 @@ def test_a_missing_figure_is_an_error(tmp_path: Path, facts: Facts) -> None:
 )
 def test_formats(shown: str, expected: str) -> None:
     assert shown.replace(formats.NBSP, " ") == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("1.71 ms, n = 500 runs", "1.71~ms, n~=~500 runs"),
+        ("95 % of 3 points and 4 pointers", "95~% of 3~points and 4 pointers"),
+    ],
+)
+def test_no_line_breaks_between_a_figure_and_its_unit(text: str, shown: str) -> None:
+    assert formats.typeset(text).replace(formats.NBSP, "~") == shown

@@ -3,17 +3,20 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
+STARTUP = Path(__file__).parents[2] / "trainer" / "model" / "startup.py"
 # Not from trainer.model.startup: importing that starts Keras in this process.
 NOTICES = ("I0000 ", "WARNING: All log messages", "To enable the following")
 QUIET = "import trainer.model"
-LOUD = """
-import os
-from trainer.model.startup import _stderr_as_log
+# By itself, without the package whose import starts Keras.
+LOUD = f"""
+import os, runpy
+startup = runpy.run_path({str(STARTUP)!r})
 try:
-    with _stderr_as_log():
+    with startup["_stderr_as_log"]():
         os.write(2, b"I0000 a notice\\nE0000 an error\\n")
         raise ImportError("no backend")
 except ImportError as error:

@@ -30,7 +30,7 @@ MAY_IMPORT = {
     "serving": COMMON,
 }
 #: The two commands, the only places where stages meet, and what the first is divided into.
-RECIPES = {"task", "job", "model_folder", "registry"}
+RECIPES = {"task", "job", "training_run", "model_folder", "registry"}
 
 KERAS_IN = ("model", "training", "artifacts.export")
 GOOGLE_IN = ("storage", "cloud")

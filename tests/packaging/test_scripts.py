@@ -1,6 +1,9 @@
+import hashlib
 import os
+import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -64,7 +67,7 @@ def test_test_runs_the_checks_and_passes_its_arguments_to_pytest(checkout, tmp_p
         f"{checkout}: -m ruff check .",
         f"{checkout}: -m ruff format --check .",
         f"{checkout}: -m mypy",
-        f"{checkout}: -m pytest -m not slow tests/data",
+        f"{checkout}: -m pytest --numprocesses auto --maxprocesses 8 --dist worksteal -m not slow tests/data",
     ]
 
 
@@ -72,15 +75,43 @@ def test_all_tests_need_the_serving_environment_too(checkout, tmp_path):
     assert calls(checkout, "scripts/test", cwd=tmp_path)[:2] == ["setup dev", "setup serving"]
 
 
-@pytest.fixture
-def empty_lock(tmp_path):
+@pytest.mark.parametrize("there", [True, False])
+def test_ci_runs_the_tests_with_the_shared_data_where_they_are(tmp_path, there):
+    root = tmp_path / "a check out"
+    executable(root / ".ci" / "run", (ROOT / ".ci" / "run").read_text())
+    executable(root / "scripts" / "test", f'echo "$* with ${{FASHION_MNIST_DIR-nothing}}" >> "{root}/calls"')
+    executable(tmp_path / "bin" / "chromium", "")
+    data = tmp_path / "shared" / "data" / "fashion-mnist"
+    if there:
+        data.mkdir(parents=True)
+    environment = {name: value for name, value in os.environ.items() if name != "FASHION_MNIST_DIR"}
+    environment["PATH"] = f"{tmp_path / 'bin'}:{environment['PATH']}"
+    subprocess.run([str(root / ".ci" / "run"), "-k", "one"], check=True, env=environment)
+    assert (root / "calls").read_text() == f"-k one with {data if there else 'nothing'}\n"
+
+
+def make_checkout(root):
     """A checkout that needs no packages at all, so that its set-up takes a second or two and no network."""
-    root = tmp_path / "a set up"
     (root / "scripts").mkdir(parents=True)
     (root / "scripts" / "setup").write_text((ROOT / "scripts" / "setup").read_text())
     (root / "scripts" / "setup").chmod(0o755)
     (root / "requirements.lock").write_text("# nothing\n")
     (root / "trainer.py").write_text("print('this checkout')\n")
+    return root
+
+
+@pytest.fixture
+def empty_lock(tmp_path):
+    """A checkout that was not set up yet."""
+    return make_checkout(tmp_path / "a set up")
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    """A checkout that was set up, shared by tests: don't change it."""
+    root = make_checkout(tmp_path_factory.mktemp("done") / "a set up")
+    first = set_up(root)
+    assert first.returncode == 0, first.stderr
     return root
 
 
@@ -100,11 +131,9 @@ def imports_project(root):
 
 
 @pytest.mark.slow
-def test_a_second_set_up_does_nothing(empty_lock):
-    first = set_up(empty_lock)
-    assert first.returncode == 0, first.stderr
-    assert imports_project(empty_lock)
-    second = set_up(empty_lock, PATH="/usr/bin:/bin")
+def test_a_second_set_up_does_nothing(done):
+    assert imports_project(done)
+    second = set_up(done, PATH="/usr/bin:/bin")
     assert (second.returncode, second.stdout, second.stderr) == (0, "", "")
 
 
@@ -113,18 +142,18 @@ def test_a_set_up_that_was_interrupted_is_done_again(empty_lock):
     assert set_up(empty_lock).returncode == 0
     (empty_lock / ".venv" / "unfinished").touch()
     (empty_lock / ".venv" / "remnant").touch()
-    done = set_up(empty_lock)
-    assert done.returncode == 0, done.stderr
+    again = set_up(empty_lock)
+    assert again.returncode == 0, again.stderr
     assert not (empty_lock / ".venv" / "remnant").exists()
     assert not (empty_lock / ".venv" / "unfinished").exists()
     assert imports_project(empty_lock)
 
 
 @pytest.mark.slow
-def test_a_folder_that_was_moved_is_set_up_anew(empty_lock, tmp_path):
-    assert set_up(empty_lock).returncode == 0
-    moved = empty_lock.rename(tmp_path / "elsewhere")
-    assert set_up(moved).returncode == 0
+def test_a_folder_that_was_moved_is_set_up_anew(done, tmp_path):
+    moved = Path(shutil.copytree(done, tmp_path / "elsewhere", symlinks=True))
+    again = set_up(moved)
+    assert again.returncode == 0, again.stderr
     assert imports_project(moved)
 
 
@@ -136,6 +165,35 @@ def test_two_set_ups_at_once_make_one_environment(empty_lock):
     assert [process.returncode for process in both] == [0, 0], told
     assert sum("installing the packages" in text for text in told) == 1
     assert imports_project(empty_lock)
+
+
+def make_wheel(folder, name, version, *requirements):
+    """A package of metadata alone; its line for a lock file."""
+    stem = f"{name}-{version}"
+    wheel = folder / f"{stem}-py3-none-any.whl"
+    asked = "".join(f"Requires-Dist: {requirement}\n" for requirement in requirements)
+    files = {
+        "METADATA": f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\nProvides-Extra: more\n{asked}",
+        "WHEEL": "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n",
+        "RECORD": "",
+    }
+    with zipfile.ZipFile(wheel, "w") as archive:
+        for file, text in files.items():
+            archive.writestr(f"{stem}.dist-info/{file}", text)
+    return f"{name}=={version} --hash=sha256:{hashlib.sha256(wheel.read_bytes()).hexdigest()}\n"
+
+
+@pytest.mark.slow
+def test_the_lock_alone_says_what_is_installed(empty_lock, tmp_path):
+    """Whatever newer versions there are, and whatever pip makes of a requirement that no line of the lock meets."""
+    lock = make_wheel(tmp_path, "asking", "1.0", "given[more]<3", "unheard-of>=1")
+    lock += make_wheel(tmp_path, "given", "1.0")
+    make_wheel(tmp_path, "given", "2.0")
+    (empty_lock / "requirements.lock").write_text(lock)
+    done = set_up(empty_lock, PIP_NO_INDEX="1", PIP_FIND_LINKS=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    installed = {path.name for path in empty_lock.glob(".venv/lib/python*/site-packages/*.dist-info")}
+    assert {"asking-1.0.dist-info", "given-1.0.dist-info"} <= installed
 
 
 @pytest.mark.slow

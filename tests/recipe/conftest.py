@@ -1,21 +1,35 @@
+import os
 from pathlib import Path
 
 import pytest
 
 from tests.support.jobs import QUICK, Run, run_job
+from tests.support.once import made_once
+from trainer.data import sketches
 
 
 @pytest.fixture(scope="session")
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Drawn data, shared by all jobs of a test session."""
-    return tmp_path_factory.mktemp("cache")
+
+    def draw(folder: Path) -> None:
+        sketches.locate(folder)
+
+    folder, _ = made_once(tmp_path_factory, "cache", draw)
+    return folder
 
 
 @pytest.fixture(scope="session")
 def finished(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """One quick, uninterrupted run of the job."""
-    folder = tmp_path_factory.mktemp("finished")
-    process = run_job([*QUICK, "--tensorboard-dir", "events"], cache=cache, folder=folder)
-    assert process.returncode == 0, process.stderr
+
+    def run(folder: Path) -> float:
+        before = os.times()
+        process = run_job([*QUICK, "--tensorboard-dir", "events"], cache=cache, folder=folder)
+        after = os.times()
+        assert process.returncode == 0, process.stderr
+        return after.children_user + after.children_system - before.children_user - before.children_system
+
+    folder, cpu_seconds = made_once(tmp_path_factory, "finished", run)
     (model,) = (path for path in (folder / "artifacts").iterdir() if path.name != "checkpoints")
-    return Run(process, folder, model)
+    return Run(folder, model, cpu_seconds)

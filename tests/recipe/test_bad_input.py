@@ -1,5 +1,7 @@
 """Bad input ends with the right code and one line, and leaves nothing behind that looks like a model."""
 
+import shutil
+import subprocess
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,7 +18,7 @@ from trainer.data.idx import Dataset
 
 
 @pytest.fixture(scope="session")
-def drawn(finished: Run, cache: Path) -> Dataset:  # noqa: ARG001 – the run that drew them
+def drawn(cache: Path) -> Dataset:
     """The drawn set as it was cached, cut to a size that is quick to write."""
     paths = {role: next(cache.rglob(name + "*")) for role, name in idx.FILE_NAMES.items()}
     whole = idx.read_dataset(paths)
@@ -29,13 +31,20 @@ def drawn(finished: Run, cache: Path) -> Dataset:  # noqa: ARG001 – the run th
 def assert_refused(
     arguments: list[str], code: int, message: str, *, cache: Path, folder: Path, env: Mapping[str, str] | None = None
 ) -> None:
-    refused = run_job(arguments, cache=cache, folder=folder, env=env)
-    line = refused.stderr.strip().splitlines()[-1]
-    assert refused.returncode == code, refused.stderr
-    for part in message.split("…"):
+    """Before TensorFlow is loaded: whatever can be known before training."""
+    refused = run_job(arguments, cache=cache, folder=folder, env=env, light=True)
+    assert_ended_without_a_model(refused, code, message, folder)
+
+
+def assert_ended_without_a_model(job: subprocess.CompletedProcess[str], code: int, message: str, folder: Path) -> None:
+    line = job.stderr.strip().splitlines()[-1]
+    assert job.returncode == code, job.stderr
+    for part in (*message.split("…"), " – expected ", " – received "):
         assert part in line
+    assert line.rpartition(" – ")[2], "what to do"
+    assert not line.rpartition(" – ")[2].startswith(("expected ", "received ")), "what to do"
     assert line.startswith("trainer.task: ")
-    assert "Traceback" not in refused.stderr
+    assert "Traceback" not in job.stderr
     assert not list(folder.rglob("manifest.json"))
     assert not list(folder.rglob("saved_model.pb"))
 
@@ -55,11 +64,9 @@ SETTINGS = [
 
 
 @pytest.mark.parametrize(("arguments", "message"), SETTINGS, ids=[" ".join(row[0]) for row in SETTINGS])
-def test_wrong_settings_exit_2_at_once(arguments: list[str], message: str, tmp_path: Path) -> None:
+def test_wrong_settings_exit_2(arguments: list[str], message: str, tmp_path: Path) -> None:
     (tmp_path / "settings.yaml").write_text("epoch: 3\n")
-    started = time.monotonic()
     assert_refused(arguments, 2, message, cache=tmp_path / "cache", folder=tmp_path)
-    assert time.monotonic() - started < 5, "TensorFlow was loaded for nothing"
     assert [path.name for path in tmp_path.iterdir()] == ["settings.yaml"]
 
 
@@ -136,31 +143,50 @@ def test_no_network_exits_3_within_ten_seconds_and_a_bit(tmp_path: Path) -> None
 
 
 @pytest.mark.slow
-def test_a_place_that_cannot_be_written_exits_5(cache: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("flag", ["--output-dir", "--checkpoint-dir", "--tensorboard-dir"])
+def test_a_place_that_cannot_be_written_exits_5(cache: Path, tmp_path: Path, flag: str) -> None:
     (tmp_path / "file").write_text("not a folder")
-    assert_refused([*QUICK, "--output-dir", "file/model"], 5, "file", cache=cache, folder=tmp_path)
+    assert_refused([*QUICK, flag, "file/place"], 5, "file/place", cache=cache, folder=tmp_path)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("flag", ["--output-dir", "--checkpoint-dir"])
-def test_a_full_disk_exits_5(cache: Path, tmp_path: Path, small_disk: Path, flag: str) -> None:
-    assert_refused([*QUICK, "--epochs", "1", flag, str(small_disk / "place")], 5, "space", cache=cache, folder=tmp_path)
+def test_a_disk_that_cannot_be_written_exits_5(cache: Path, tmp_path: Path, small_disk: Path) -> None:
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    arguments = [*QUICK, "--output-dir", str(small_disk / "model")]
+    assert_refused(arguments, 5, "the file system is read-only", cache=cache, folder=tmp_path)
+
+
+@pytest.fixture
+def trained(finished: Run, tmp_path: Path) -> list[str]:
+    """The arguments of a run that has been trained and has its model still to make."""
+    kept = finished.folder / "artifacts" / "checkpoints" / finished.model.name
+    return [*QUICK, "--checkpoint-dir", shutil.copytree(kept, tmp_path / "checkpoints")]
+
+
+@pytest.mark.slow
+def test_a_full_disk_for_the_model_exits_5(trained: list[str], cache: Path, tmp_path: Path, small_disk: Path) -> None:
+    job = run_job([*trained, "--output-dir", str(small_disk / "model")], cache=cache, folder=tmp_path)
+    assert_ended_without_a_model(job, 5, "model…space", tmp_path)
+
+
+@pytest.mark.slow
+def test_a_full_disk_for_checkpoints_exits_5(cache: Path, tmp_path: Path, small_disk: Path) -> None:
+    job = run_job([*QUICK, "--checkpoint-dir", str(small_disk / "place")], cache=cache, folder=tmp_path)
+    assert_ended_without_a_model(job, 5, "place…space", tmp_path)
 
 
 @pytest.mark.slow
 def test_nothing_learned_exits_4(cache: Path, tmp_path: Path) -> None:
     hopeless = [*QUICK, "--epochs", "1", "--learning-rate", "1e-9", "--min-learning-rate", "0"]
-    assert_refused(hopeless, 4, "nothing was learned in 1 epoch", cache=cache, folder=tmp_path)
+    job = run_job(hopeless, cache=cache, folder=tmp_path)
+    assert_ended_without_a_model(job, 4, "nothing was learned in 1 epoch", tmp_path)
 
 
 @pytest.mark.slow
-def test_a_damaged_checkpoint_exits_5(finished: Run, cache: Path, tmp_path: Path) -> None:
-    checkpoint = tmp_path / "checkpoints" / "epoch-00002.npz"
-    checkpoint.parent.mkdir()
-    whole = finished.folder / "artifacts" / "checkpoints" / finished.model.name / checkpoint.name
-    checkpoint.write_bytes(whole.read_bytes()[:-1000])
-    arguments = [*QUICK, "--checkpoint-dir", str(checkpoint.parent)]
-    assert_refused(arguments, 5, "epoch-00002.npz is damaged…--resume never", cache=cache, folder=tmp_path)
+def test_a_damaged_checkpoint_exits_5(trained: list[str], cache: Path, tmp_path: Path) -> None:
+    newest = tmp_path / "checkpoints" / "epoch-00003.npz"
+    newest.write_bytes(newest.read_bytes()[:-1000])
+    assert_refused(trained, 5, "epoch-00003.npz is damaged…--resume never", cache=cache, folder=tmp_path)
 
 
 @pytest.mark.slow
@@ -173,10 +199,11 @@ def test_a_bucket_that_is_missing_or_forbidden_exits_5(cache: Path, tmp_path: Pa
 
 
 @pytest.mark.slow
-def test_a_service_that_comes_back_is_waited_for(cache: Path, tmp_path: Path) -> None:
+def test_a_service_that_comes_back_is_waited_for(trained: list[str], cache: Path, tmp_path: Path) -> None:
     with storage_server("jobs-bucket") as server:
         server.fail_next(3, 503)
-        arguments = [*QUICK, "--epochs", "1", "--learning-rate", "0.01", "--output-dir", "gs://jobs-bucket/model"]
-        job = run_job(arguments, cache=cache, folder=tmp_path, env=server.environment)
+        job = run_job(
+            [*trained, "--output-dir", "gs://jobs-bucket/model"], cache=cache, folder=tmp_path, env=server.environment
+        )
         assert job.returncode == 0, job.stderr
         assert "model/manifest.json" in server.objects("jobs-bucket")

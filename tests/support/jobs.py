@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
+NO_TENSORFLOW = PROJECT / "tests" / "support" / "no_tensorflow"
 
 #: Trains in seconds, and learns.
 QUICK = (
@@ -21,11 +22,11 @@ QUICK = (
 
 @dataclass(frozen=True)
 class Run:
-    """A finished job, the folder it ran in, and the model folder it left."""
+    """A finished job: the folder it ran in, the model folder it left, and the processor time it took."""
 
-    process: subprocess.CompletedProcess[str]
     folder: Path
     model: Path
+    cpu_seconds: float
 
 
 #: Set by a machine's owner, not by a test.
@@ -57,18 +58,30 @@ def start_job(
 
 
 def run_job(
-    arguments: Sequence[str], *, cache: Path, folder: Path, env: Mapping[str, str] | None = None
+    arguments: Sequence[str],
+    *,
+    cache: Path,
+    folder: Path,
+    env: Mapping[str, str] | None = None,
+    light: bool = False,
 ) -> subprocess.CompletedProcess[str]:
-    """Run the job to its end. stdout and stderr apart."""
+    """Run the job to its end. stdout and stderr apart. A ``light`` one fails as soon as it loads TensorFlow."""
+    packages = f"{NO_TENSORFLOW}{os.pathsep}{PROJECT}" if light else str(PROJECT)
     return subprocess.run(
         command(arguments, cache),
         cwd=folder,
-        env=environment(PYTHONPATH=str(PROJECT), **(env or {})),
+        env=environment(PYTHONPATH=packages, **(env or {})),
         capture_output=True,
         text=True,
         timeout=600,
         check=False,
     )
+
+
+def cpu_seconds(job: subprocess.Popen[str] | subprocess.Popen[bytes]) -> float:
+    """The processor time that a running job has taken so far: unlike the clock, not a matter of other work."""
+    fields = Path(f"/proc/{job.pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def wait_for_line(job: subprocess.Popen[str], text: str, *, seconds: float = 300) -> list[str]:

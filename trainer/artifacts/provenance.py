@@ -11,7 +11,7 @@ from typing import Any
 
 PACKAGES = ("tensorflow", "keras", "numpy", "scikit-learn", "matplotlib", "google-cloud-storage", "jax")
 PACKAGE_ROOT = Path(__file__).resolve().parents[1]
-RESULT_SHAPING_CODE = ("contract.py", "data", "model", "training")
+RESULT_SHAPING_CODE = ("contract.py", "training_run.py", "data", "model", "training")
 
 
 def versions() -> dict[str, str]:
