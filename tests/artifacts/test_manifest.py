@@ -62,3 +62,9 @@ def test_every_change_is_found(folder: Path, manifest: Manifest) -> None:
         "extra is not in the manifest",
         "saved_model.pb was changed",
     ]
+
+
+def test_the_registrys_mark_is_no_part_of_the_model(folder: Path, manifest: Manifest) -> None:
+    (folder / "release.json").write_bytes(b"{}")
+    assert verify(open_folder(folder), manifest) == []
+    assert describe_files(folder) == manifest.files
