@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trainer import logs
-from trainer.contract import MANIFEST_NAME, MODEL_FOLDER_ENTRIES
+from trainer.contract import MANIFEST_NAME, MODEL_FOLDER_ENTRIES, RELEASE_NAME
 from trainer.errors import Interrupted, StorageError, TrainerError
 from trainer.job import Job, Trained
 from trainer.settings import Settings, parse, run_id
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from trainer.contract import Examples
     from trainer.training.checkpoint import Checkpoints, TrainingState
     from trainer.training.fit import TrainingData
+
+#: What may be left in an output folder that has lost its manifest, the registry's mark included.
+LEFTOVERS = (*MODEL_FOLDER_ENTRIES, RELEASE_NAME)
 
 #: For the statistics of batch normalisation: more don't change them by anything that matters.
 CALIBRATION_IMAGES = 5000
@@ -82,7 +85,7 @@ def run(settings: Settings) -> None:
         limit_train=settings.limit_train,
         limit_test=settings.limit_test,
     )
-    ensure_vacant(output, marker=MANIFEST_NAME, owned=MODEL_FOLDER_ENTRIES)
+    ensure_vacant(output, marker=MANIFEST_NAME, owned=LEFTOVERS)
     output.check_writable()
     job = Job(settings, identity, source, dataset, split, data_report)
     trained = train(job)
@@ -90,7 +93,7 @@ def run(settings: Settings) -> None:
 
     with tempfile.TemporaryDirectory(prefix="trainer-model-") as staging:
         build_model_folder(job, trained, Path(staging))
-        publish(Path(staging), output, marker=MANIFEST_NAME)
+        publish(Path(staging), output, marker=MANIFEST_NAME, owned=LEFTOVERS)
     log.info("committed %s", output.uri)
 
 
