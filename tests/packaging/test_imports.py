@@ -30,9 +30,9 @@ MAY_IMPORT = {
     "serving": COMMON,
 }
 #: The two commands, the only places where stages meet, and what the first is divided into.
-RECIPES = {"task", "job", "model_folder", "registry"}
+RECIPES = {"task", "job", "model_folder", "registry", "examination", "measurement"}
 
-KERAS_IN = ("model", "training", "artifacts.export")
+KERAS_IN = ("model", "training", "artifacts.export", "artifacts.client")
 GOOGLE_IN = ("storage", "cloud")
 
 
@@ -126,6 +126,8 @@ CASES = [
     ("data.idx", "from trainer import settings", False),
     ("release.gates", "from trainer.artifacts.manifest import Manifest", True),
     ("release.gates", "from trainer.artifacts.export import export", False),
+    ("release.gates", "from trainer.evaluation import gap", False),
+    ("examination", "from trainer.evaluation import gap", True),
     ("model.cnn", "def f():\n    from trainer.errors import DataError", False),
     ("task", "from trainer.data import idx", True),
 ]

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from trainer.contract import MANIFEST_NAME, MANIFEST_SCHEMA, RELEASE_NAME
 from trainer.errors import StorageError
 from trainer.storage import Folder
@@ -57,9 +59,8 @@ def read_manifest(folder: Folder) -> Manifest | None:
     if not folder.exists(MANIFEST_NAME):
         return None
     try:
-        fields = json.loads(folder.read(MANIFEST_NAME))
-        manifest = Manifest(**fields)
-    except (ValueError, TypeError) as error:
+        manifest = TypeAdapter(Manifest).validate_json(folder.read(MANIFEST_NAME), strict=True)
+    except ValueError as error:
         raise StorageError(
             f"{folder.uri}/{MANIFEST_NAME} is not a manifest",
             expected=f"a JSON object of schema {MANIFEST_SCHEMA}",
