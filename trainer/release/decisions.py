@@ -64,10 +64,15 @@ def reserve(index: Index, content: Content, asked: Version | None) -> Change | N
         version = next_version(index.taken, content.makings, asked=asked)
         detail = {"digest": content.digest, "makings": asdict(content.makings)}
         return Change("reserve", str(version), "its files are copied next", detail)
-    if asked is not None and str(asked) != owner.version:
-        received = f"--version {asked}"
-        raise SettingsError("this content has a version already", expected=owner.version, received=received)
+    check_asked(owner.version, asked)
     return None
+
+
+def check_asked(version: str, asked: Version | None) -> None:
+    """Raises SettingsError if content that has a version is to get another one."""
+    if asked is not None and str(asked) != version:
+        received = f"--version {asked}"
+        raise SettingsError("this content has a version already", expected=version, received=received)
 
 
 def register(
@@ -149,8 +154,11 @@ def rollback(index: Index, *, seen: Index, why: str) -> Change:
 
 def refusal(entry: Entry, *, do: str) -> GateRefusedError:
     """Names every gate that refused the version, in one line."""
-    sentences = "; ".join(f"{verdict.gate}: {verdict.sentence}" for verdict in entry.failed)
-    return GateRefusedError(f"version {entry.version} is not approved", received=sentences, do=do)
+    return GateRefusedError(f"version {entry.version} is not approved", received=sentences(entry.failed), do=do)
+
+
+def sentences(failed: Sequence[Verdict]) -> str:
+    return "; ".join(f"{verdict.gate}: {verdict.sentence.removesuffix('.')}" for verdict in failed)
 
 
 def _artifact(index: Index, asked: str) -> Entry:

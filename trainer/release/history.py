@@ -116,7 +116,7 @@ class Entry:
             "verdicts": tuple(map(Verdict.from_dict, fields["verdicts"])),
             "override": Override(**fields["override"]) if fields["override"] else None,
         }
-        return cls(**{**fields, **typed})
+        return cls(**{name: value for name, value in fields.items() if name != "labels"} | typed)
 
 
 @dataclass(frozen=True)
@@ -133,7 +133,8 @@ class Index:
     """All events up to ``number``, folded together.
 
     ``entries`` by version, in order of registration; ``reserved`` by digest of the content. ``production`` lists the
-    promotions that were not rolled back, oldest first: its last is in production.
+    promotions that were not rolled back, oldest first: its last is in production. ``journal`` has who did what, when
+    and why, a line each.
     """
 
     number: int = 0
@@ -141,6 +142,7 @@ class Index:
     reserved: Mapping[str, Reservation] = field(default_factory=dict)
     latest: str | None = None
     production: tuple[str, ...] = ()
+    journal: tuple[Mapping[str, Any], ...] = ()
 
     @property
     def in_production(self) -> str | None:
@@ -161,8 +163,9 @@ class Index:
             "number": self.number,
             "latest": self.latest,
             "production": self.production,
-            "versions": [entry.as_dict() for entry in self.entries.values()],
+            "versions": [entry.as_dict() | {"labels": labels(entry, self)} for entry in self.entries.values()],
             "reserved": {digest: asdict(item) for digest, item in self.reserved.items()},
+            "journal": self.journal,
         }
         return (json.dumps(document, ensure_ascii=False) + "\n").encode()
 
@@ -183,6 +186,7 @@ class Index:
             reserved=reserved,
             latest=document["latest"],
             production=tuple(document["production"]),
+            journal=tuple(document["journal"]),
         )
 
 
@@ -195,7 +199,8 @@ def fold(index: Index, event: Event) -> Index:
             received=event.kind,
             do="update this package",
         )
-    return replace(_FOLDS[event.kind](index, event), number=event.number)
+    line = {name: getattr(event, name) for name in _OWN_FIELDS}
+    return replace(_FOLDS[event.kind](index, event), number=event.number, journal=(*index.journal, line))
 
 
 def labels(entry: Entry, index: Index) -> dict[str, str]:
