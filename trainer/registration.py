@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trainer.artifacts.manifest import Manifest, read_manifest
+from trainer.artifacts.manifest import Manifest
 from trainer.artifacts.manifest import verify as verify_files
 from trainer.contract import MANIFEST_NAME, RELEASE_NAME
 from trainer.errors import GateRefusedError, StorageError
@@ -57,6 +57,19 @@ class _Candidate:
     signature: Path | None
 
 
+def examination_of(data: str | None, fashion_mnist_dir: Path | None, cache_dir: Path, gates: Path | None) -> Examine:
+    """The real examination, with the data and thresholds given. Raises SettingsError for thresholds that are none."""
+    from trainer.examination import DataPlace, examine
+    from trainer.release.thresholds import load
+
+    place, thresholds = DataPlace(data, fashion_mnist_dir, cache_dir), load(gates)
+
+    def judge(folder: Folder, champion: Folder | None, seal: "Seal | None") -> "Examination":
+        return examine(folder, place=place, thresholds=thresholds, champion=champion, seal=seal)
+
+    return judge
+
+
 def register(registry: Registry, model: str, terms: Terms, examine: Examine) -> Entry:
     """The version of the model folder at ``model``, which may be new or have been registered before.
 
@@ -87,18 +100,10 @@ def register(registry: Registry, model: str, terms: Terms, examine: Examine) -> 
 
 
 def _copy(source: Folder, scratch: Path, signing_key: Path | None) -> _Candidate:
-    manifest = read_manifest(source)
-    if manifest is None:
-        raise StorageError(
-            "no model is committed here",
-            expected=f"a model folder with a {MANIFEST_NAME}",
-            received=source.uri,
-            do="name the folder that trainer.task has published",
-        )
+    from trainer.examination import fetch
+
     path = scratch / "model"
-    for name in source.names():
-        if name != RELEASE_NAME:
-            source.download(name, path / name)
+    manifest = fetch(source, path)
     digest = hashlib.sha256((path / MANIFEST_NAME).read_bytes()).hexdigest()
     signature = scratch / "signature" if signing_key else None
     if signing_key and signature:

@@ -15,6 +15,8 @@ from trainer.release.versions import Makings, Version
 
 SCHEMA = 1
 _OWN_FIELDS = ("number", "kind", "version", "who", "when", "why")
+#: What of an event's detail is kept in the index, for ``history`` to show.
+_JOURNALLED = ("override", "latest", "restored")
 
 
 @dataclass(frozen=True)
@@ -200,6 +202,7 @@ def fold(index: Index, event: Event) -> Index:
             do="update this package",
         )
     line = {name: getattr(event, name) for name in _OWN_FIELDS}
+    line |= {name: event.detail[name] for name in _JOURNALLED if name in event.detail}
     return replace(_FOLDS[event.kind](index, event), number=event.number, journal=(*index.journal, line))
 
 

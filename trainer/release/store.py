@@ -38,9 +38,14 @@ class Registry:
         if not _NAME.fullmatch(name):
             expected = "a lower-case letter, then up to 62 lower-case letters, digits, '-' or '_'"
             raise SettingsError("not a usable name for a registered model", expected=expected, received=repr(name))
+        self._root = root
         self._folder = root.child(name)
         self._who = who
         self.name = name
+
+    def beside(self, name: str) -> "Registry":
+        """The versions of another name, below the same root."""
+        return Registry(self._root, name, who=self._who)
 
     @property
     def uri(self) -> str:
