@@ -31,7 +31,10 @@ if TYPE_CHECKING:
 #: Judges the copy in the first folder against the champion in the second, if there is one.
 Examine = Callable[[Folder, Folder | None, "Seal | None"], "Examination"]
 
-HEADLINE = ("n", "accuracy", "log_loss", "average_precision_macro", "average_precision_micro", "roc_auc_macro")
+HEADLINE = (
+    *("n", "accuracy", "log_loss"),
+    *("average_precision_macro", "average_precision_micro", "roc_auc_macro", "roc_auc_micro"),
+)
 
 log = logging.getLogger("trainer.registration")
 

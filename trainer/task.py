@@ -46,12 +46,15 @@ def main(argv: Sequence[str] | None = None, env: Mapping[str, str] | None = None
     """Run the job and return its exit code; a foreseen failure is one line on stderr."""
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGINT, _interrupt)
+    env = os.environ if env is None else env
     verbose = False
     try:
-        settings = parse(sys.argv[1:] if argv is None else argv, os.environ if env is None else env)
+        settings = parse(sys.argv[1:] if argv is None else argv, env)
         verbose = settings.verbose
         logs.configure(settings.log_format, verbose=verbose)
-        run(settings)
+        model = run(settings)
+        if settings.register_model:
+            register(settings, model, env)
     except TrainerError as error:
         return _fail(error, error.exit_code, verbose)
     except OSError as error:  # A full or failing disk under a library that writes files by itself.
@@ -62,7 +65,7 @@ def main(argv: Sequence[str] | None = None, env: Mapping[str, str] | None = None
     return 0
 
 
-def run(settings: Settings) -> None:
+def run(settings: Settings) -> Folder:
     """From the data's place to a committed model folder. Raises TrainerError for all that can be foreseen."""
     from trainer.data import idx
     from trainer.data.checks import check
@@ -75,7 +78,7 @@ def run(settings: Settings) -> None:
     output = open_folder(settings.resolved_output_dir(identity))
     if is_committed(output, identity):
         log.info("nothing to do: the model of this run is already at %s", output.uri)
-        return
+        return output
     data_report = check(dataset, source)
     split = stratified_split(
         dataset.train.labels,
@@ -95,6 +98,36 @@ def run(settings: Settings) -> None:
         build_model_folder(job, trained, Path(staging))
         publish(Path(staging), output, marker=MANIFEST_NAME, owned=LEFTOVERS)
     log.info("committed %s", output.uri)
+    return output
+
+
+def register(settings: Settings, model: Folder, env: Mapping[str, str]) -> None:
+    """Do what ``trainer.registry register`` does. Raises GateRefusedError if a gate refuses the model: it stays."""
+    from trainer import registry
+    from trainer.registry_commandline import parse as parse_command
+
+    report = registry.run(parse_command(["register", model.uri, *registry_flags(settings)], env), env)
+    for verdict in report.document["verdicts"]:
+        level = logging.INFO if verdict["passed"] else logging.WARNING
+        log.log(level, "gate %s: %s", verdict["gate"], verdict["sentence"])
+    log.info("%s is version %s of %s", model.uri, report.document["version"], report.document["registry"])
+    if report.refusal:
+        raise report.refusal
+
+
+def registry_flags(settings: Settings) -> list[str]:
+    """The settings of the group "release" as the registry's command takes them. The data's place is in the report."""
+    given = {
+        "--registry-root": settings.registry_root,
+        "--name": settings.registry_name,
+        "--data-cache-dir": settings.data_cache_dir,
+        "--gates": settings.gates,
+        "--signing-key": settings.signing_key,
+        "--public-key": settings.public_key,
+        "--vertex-project": settings.vertex_project,
+        "--vertex-region": settings.vertex_region,
+    }
+    return [f"{name}={value}" for name, value in given.items() if value is not None]
 
 
 def is_committed(output: Folder, identity: str) -> bool:

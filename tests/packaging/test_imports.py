@@ -29,8 +29,13 @@ MAY_IMPORT = {
     "cloud": COMMON | {"settings"},
     "serving": COMMON,
 }
-#: The two commands, the only places where stages meet, and what the first is divided into.
-RECIPES = {"task", "job", "model_folder", "registry", "examination", "measurement"}
+#: The two commands, the only places where stages meet, and what they are divided into.
+RECIPES = {
+    *("task", "job", "model_folder"),
+    *("registry", "registration", "examination", "measurement"),
+    *("registry_commandline", "registry_commands", "registry_differences", "registry_identity"),
+    *("registry_tables", "registry_vertex", "registry_views"),
+}
 
 KERAS_IN = ("model", "training", "artifacts.export", "artifacts.client")
 GOOGLE_IN = ("storage", "cloud")

@@ -16,7 +16,8 @@ from trainer.artifacts.manifest import Manifest, describe_files, write_manifest
 from trainer.contract import MANIFEST_NAME, METADATA_DIR
 from trainer.errors import SettingsError
 
-#: What a file of figures may call them: our own names, and those of a Vertex AI evaluation.
+#: What a file of figures may call them: our own names, and those of a Vertex AI evaluation, which are micro-averages
+#: (classification_metrics_1.0.0.yaml).
 _NAMES = {
     "accuracy": "accuracy",
     "average_precision": "average_precision",
@@ -24,9 +25,10 @@ _NAMES = {
     "average_precision_micro": "average_precision_micro",
     "roc_auc": "roc_auc",
     "roc_auc_macro": "roc_auc_macro",
+    "roc_auc_micro": "roc_auc_micro",
     "log_loss": "log_loss",
-    "auPrc": "average_precision",
-    "auRoc": "roc_auc",
+    "auPrc": "average_precision_micro",
+    "auRoc": "roc_auc_micro",
     "logLoss": "log_loss",
 }
 _EXPECTED = f"a JSON object with at least one of {', '.join(_NAMES)}"
@@ -36,6 +38,7 @@ _ROWS = (
     ("average_precision_macro", "Average precision, macro", "average_precision"),
     ("average_precision_micro", "Average precision, micro", "average_precision"),
     ("roc_auc_macro", "ROC AUC, macro", "roc_auc"),
+    ("roc_auc_micro", "ROC AUC, micro", "roc_auc"),
     ("log_loss", "Log loss", None),
 )
 
