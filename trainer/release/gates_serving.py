@@ -1,6 +1,7 @@
 """Gates on what a client gets: the exported artifact itself, asked with raw bytes."""
 
 from collections.abc import Iterator, Mapping
+from math import isnan, nan
 from typing import Any
 
 import numpy as np
@@ -12,13 +13,13 @@ from trainer.release.thresholds import Sensitivity, Thresholds
 from trainer.release.variants import AS_THEY_ARE, IN_WORDS, SHUFFLED
 from trainer.release.verdict import Verdict, not_measured, percent, verdict
 
-_COMPARED = (
+#: What must be written; whatever else is written must agree too.
+_ALWAYS = {
     "accuracy", "f1_macro", "f1_weighted", "log_loss", "average_precision_macro", "average_precision_micro",
     "roc_auc_macro", "expected_calibration_error",
-)  # fmt: skip
+}  # fmt: skip
 #: In a set of ten classes of equal size.
 _EVEN_SHARE = 1 / len(CLASS_NAMES)
-_SHOWN = 4
 # What a difference of two decimal fractions may be off by, being a difference of binary ones.
 _ROUNDING = 1e-12
 
@@ -31,8 +32,7 @@ def agreement(evidence: Evidence, thresholds: Thresholds) -> Verdict:
     distances = dict(_distances(evidence, evidence.measured))
     # Not `> allowed`: a distance that is not a number is none that is allowed.
     beyond = {name: pair for name, pair in distances.items() if not abs(pair[0] - pair[1]) <= allowed + _ROUNDING}
-    worst = sorted(beyond, key=lambda name: -abs(beyond[name][0] - beyond[name][1]))[:_SHOWN]
-    listed = ", ".join(f"{name} {beyond[name][0]:.4f} against {beyond[name][1]:.4f}" for name in worst)
+    listed = ", ".join(f"{name} {_shown(written)} against {_shown(found)}" for name, (written, found) in beyond.items())
     fault = (
         f"the model is not what its documents say: {len(beyond)} of {len(distances)} figures differ by more than "
         f"{allowed:g}, written against measured: {listed}"
@@ -42,7 +42,8 @@ def agreement(evidence: Evidence, thresholds: Thresholds) -> Verdict:
         f"asked in a process of its own with the raw bytes, the artifact gives all {len(distances)} written figures "
         f"to {allowed:g} (largest difference {largest:.1g})"
     )
-    figures = {"differ": {name: list(beyond[name]) for name in worst}, "compared": len(distances), "allowed": allowed}
+    differ = {name: [None if isnan(figure) else figure for figure in pair] for name, pair in beyond.items()}
+    figures = {"differ": differ, "compared": len(distances), "allowed": allowed}
     return verdict("agreement", [fault] if beyond else [], praise, figures)
 
 
@@ -89,21 +90,25 @@ def _distances(evidence: Evidence, measured: Measured) -> Iterator[tuple[str, tu
     for part, found in (("test", measured.test), ("validation", measured.validation)):
         written = evidence.metrics.get(part, {})
         matrix = np.array(found["confusion_matrix"])
-        yield f"{part} n", (_number(written.get("n")), found["n"])
+        for name in found:
+            figure = _number(found[name])
+            if not isnan(figure) and (name in _ALWAYS or name in written):
+                yield f"{part} {name}", (_number(written.get(name)), figure)
         yield f"{part} confusion_matrix", (_share_moved(written.get("confusion_matrix"), matrix), 0.0)
-        for name in _COMPARED:
-            if found[name] is not None:
-                yield f"{part} {name}", (_number(written.get(name)), _number(found[name]))
     classes = evidence.class_performance.get("classes", {})
     matrix = np.array(measured.test["confusion_matrix"])
     yield "class_performance", (_share_moved(_counts(classes), matrix), 0.0)
 
 
 def _number(value: Any) -> float:
-    """A figure, or the value of one with an interval."""
+    """A figure, or the value of one with an interval; not a number for anything else."""
     if isinstance(value, Mapping):
         value = value.get("value")
-    return float(value) if isinstance(value, int | float) else float("nan")
+    return float(value) if isinstance(value, int | float) else nan
+
+
+def _shown(figure: float) -> str:
+    return "nothing" if isnan(figure) else f"{figure:.4f}"
 
 
 def _share_moved(written: Any, measured: NDArray[np.int64]) -> float:
@@ -111,7 +116,7 @@ def _share_moved(written: Any, measured: NDArray[np.int64]) -> float:
     try:
         cells = np.asarray(written, np.float64) - measured
     except (ValueError, TypeError):
-        return float("nan")
+        return nan
     return float(np.abs(cells).max() / measured.sum())
 
 
