@@ -117,12 +117,11 @@ class VertexServer(grpc.GenericRpcHandler):
         with self._lock:
             self.calls.append(name)
             fault = self._take_fault(name)
-            # A copy, as another request may change it before this answer is on its way.
-            result = answer(request) if fault is None or fault.has_effect else None
-            result = type(result)(result) if hasattr(type(result), "serialize") else result
-        if fault is not None:
-            time.sleep(fault.seconds)
-            require(fault.code is grpc.StatusCode.OK, fault.code, fault.message)
+            if fault is None:
+                return _copy(answer(request))
+            result = _copy(_effect(answer, request)) if fault.has_effect else None
+        time.sleep(fault.seconds)
+        require(fault.code is grpc.StatusCode.OK, fault.code, fault.message)
         return result
 
     def _take_fault(self, method: str) -> _Fault | None:
@@ -170,6 +169,19 @@ class VertexServer(grpc.GenericRpcHandler):
         elif operation.done:
             operation.response.CopyFrom(_packed(response))
         return operation
+
+
+def _effect(answer: Callable[[Any], Any], request: Any) -> Any:
+    """What the request does; if that is an error, the fault hides it."""
+    try:
+        return answer(request)
+    except VertexError:
+        return None
+
+
+def _copy(message: Any) -> Any:
+    """Another request may change a stored message before it is on its way."""
+    return type(message)(message) if hasattr(type(message), "serialize") else message
 
 
 def _serialize(message: Any) -> bytes:
