@@ -1,6 +1,7 @@
 """Committed model folders made by hand in no time, and what an examination would say of them."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +35,10 @@ def make_model(folder: Path, mark: str = "a", **settings: Any) -> Path:
     return folder
 
 
-def model_documents(accuracy: float = 0.93, fingerprint: str = "f", **settings: Any) -> dict[str, dict[str, Any]]:
-    """The four documents in as far as the registry reads them."""
+def model_documents(
+    accuracy: float = 0.93, fingerprint: str = "f", figures: Mapping[str, Any] | None = None, **settings: Any
+) -> dict[str, dict[str, Any]]:
+    """The four documents in as far as the registry reads them; ``figures`` are more of those on test."""
     interval = {"value": accuracy, "low": accuracy - 0.005, "high": accuracy + 0.005}
     test = {
         "n": 10_000,
@@ -44,6 +47,7 @@ def model_documents(accuracy: float = 0.93, fingerprint: str = "f", **settings: 
         "average_precision_macro": 0.97,
         "average_precision_micro": 0.98,
         "roc_auc_macro": 0.99,
+        **(figures or {}),
     }
     made_with = {"filters": [8], "dense_units": 4, "epochs": 2, "seed": 1, "output_dir": None} | settings
     shirt = {"precision": 0.8, "recall": accuracy - 0.1, "f1": 0.8, "support": 1000, "mistaken_for": []}
