@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -80,7 +81,10 @@ def test_promotion_moves_latest_and_default_and_rollback_moves_them_back(
     assert aliases(server) == [["default", "v1-0-0"], ["latest", "v1-1-0"]]
 
 
-def test_the_same_again_changes_nothing(registry: VertexRegistry, server: VertexServer) -> None:
+def test_the_same_again_changes_nothing_and_waits_for_nobody(
+    registry: VertexRegistry, server: VertexServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vertex.time, "sleep", lambda seconds: pytest.fail(f"waits for {seconds} s"))
     registry.mirror(example_version())
     registry.move_aliases("custom-cnn", "1.0.0")
     before, _ = shown(server), written(server)
@@ -94,11 +98,12 @@ def test_changed_labels_and_a_changed_card_are_written_and_nothing_else(
 ) -> None:
     registry.mirror(example_version())
     written(server)
-    for change in ({"labels": {**APPROVED, "stage": "prod"}}, {"description": "approved by hand"}):
+    for change in ({"labels": {**APPROVED, "stage": "prod"}}, {"labels": APPROVED}, {"description": "by hand"}):
         registry.mirror(example_version(**change))
         assert written(server) == ["UpdateModel"]
-    (found,) = shown(server)
-    assert (found["labels"]["stage"], found["description"]) == ("dev", "approved by hand")
+        (found,) = shown(server)
+        assert found["labels"]["stage"] == change.get("labels", APPROVED)["stage"]
+    assert found["description"] == "by hand"
 
 
 def test_labels_of_others_stay(registry: VertexRegistry, server: VertexServer) -> None:
@@ -150,7 +155,7 @@ def test_duplicates_are_removed_and_what_pointed_to_them_moves(registry: VertexR
     model = {**_as_uploaded(server), "version_aliases": ["latest"]}
     client.upload_model({"parent": MODEL.partition("/models")[0], "parent_model": MODEL, "model": model}).result()
     assert len(shown(server)) == 3
-    registry.mirror(example_version("1.1.0"))
+    assert registry.mirror(example_version("1.1.0")) == f"{MODEL}@2", "the older one may be in use"
     assert [{**one, "aliases": sorted(one["aliases"])} for one in expected] == shown(server)
 
 
@@ -222,6 +227,16 @@ def test_what_passes_is_tried_again(
     assert server.calls.count(method) == (1 if has_effect else 4)
 
 
+@pytest.mark.parametrize("method", ["MergeVersionAliases", "ListModelEvaluations", "ImportModelEvaluation"])
+def test_what_another_registrar_has_removed_is_looked_for_again(
+    registry: VertexRegistry, server: VertexServer, method: str
+) -> None:
+    server.fail_next(1, grpc.StatusCode.NOT_FOUND, method)
+    registry.mirror(example_version())
+    (found,) = shown(server)
+    assert (found["aliases"], len(found["evaluations"])) == (["default", "v1-0-0"], 1)
+
+
 FOREVER = [
     (grpc.StatusCode.RESOURCE_EXHAUSTED, "Vertex AI's quota is used up – received .*429"),
     (grpc.StatusCode.UNAVAILABLE, "Vertex AI can't be reached or keeps failing – received .*503"),
@@ -238,9 +253,11 @@ def test_patience_ends(
 ) -> None:
     monkeypatch.setattr(vertex, "RETRY_SECONDS", 0.5)
     server.fail_next(10_000, code)
+    started = time.monotonic()
     for action in (lambda: registry.mirror(example_version()), lambda: registry.move_aliases("custom-cnn", "1.0.0")):
         with pytest.raises(StorageError, match=message):
             action()
+    assert time.monotonic() - started < 30
 
 
 def test_a_timeout_after_the_upload_really_happened(
