@@ -73,6 +73,22 @@ def examination_of(data: str | None, fashion_mnist_dir: Path | None, cache_dir: 
     return judge
 
 
+def check_keys(signing_key: Path | None, public_key: Path | None) -> None:
+    """Use them once, on a file that means nothing. Raises SettingsError for a key that is none.
+
+    GateRefusedError if both are given and don't belong to each other.
+    """
+    if signing_key is None:
+        return
+    with tempfile.TemporaryDirectory(prefix="trainer-keys-") as scratch:
+        folder, signature = Path(scratch, "folder"), Path(scratch, "signature")
+        folder.mkdir()
+        (folder / "file").write_bytes(b"a trial")
+        signing.sign(folder, signature, signing_key)
+        if public_key:
+            signing.check(folder, signature, public_key)
+
+
 def register(registry: Registry, model: str, terms: Terms, examine: Examine) -> Entry:
     """The version of the model folder at ``model``, which may be new or have been registered before.
 
@@ -85,6 +101,7 @@ def register(registry: Registry, model: str, terms: Terms, examine: Examine) -> 
     """
     source = open_folder(model)
     with tempfile.TemporaryDirectory(prefix="trainer-register-") as scratch:
+        log.info("looking at %s", source.uri)
         candidate = _copy(source, Path(scratch), terms.signing_key)
         known = registry.read().with_digest(candidate.digest)
         try:

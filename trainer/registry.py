@@ -19,6 +19,8 @@ from trainer.registry_commandline import parse
 
 if TYPE_CHECKING:
     from trainer.registry_commands import Report
+    from trainer.registry_vertex import Mirror
+    from trainer.release.store import Registry
 
 
 def main(argv: Sequence[str] | None = None, env: Mapping[str, str] | None = None) -> int:
@@ -48,18 +50,36 @@ def main(argv: Sequence[str] | None = None, env: Mapping[str, str] | None = None
 def run(options: Namespace, env: Mapping[str, str]) -> "Report":
     """Do what the command asks for, then let Vertex AI follow if it is set up."""
     from trainer.registry_commands import COMMANDS
+
+    registry, mirror = _open(options, env)
+    report = COMMANDS[options.command](registry, options)
+    if mirror is None:
+        return report
+    return replace(report, document={**report.document, "vertex": mirror.follow(report.touched)})
+
+
+def prepare(options: Namespace, env: Mapping[str, str]) -> None:
+    """What ``register`` would find wrong at the end of a long run, found before it begins."""
+    from trainer.registration import check_keys
+    from trainer.release.thresholds import load
+
+    registry, _ = _open(options, env)
+    load(options.gates)
+    check_keys(options.signing_key, options.public_key)
+    registry.check_writable()
+
+
+def _open(options: Namespace, env: Mapping[str, str]) -> "tuple[Registry, Mirror | None]":
     from trainer.registry_identity import who
     from trainer.release.store import Registry
     from trainer.storage import open_folder
 
     registry = Registry(open_folder(options.registry_root), options.name, who=who(env))
     if not getattr(options, "vertex_project", None):
-        return COMMANDS[options.command](registry, options)
+        return registry, None
     from trainer.registry_vertex import Mirror
 
-    mirror = Mirror(registry, options.vertex_project, options.vertex_region, options.vertex_endpoint)
-    report = COMMANDS[options.command](registry, options)
-    return replace(report, document={**report.document, "vertex": mirror.follow(report.touched)})
+    return registry, Mirror(registry, options.vertex_project, options.vertex_region, options.vertex_endpoint)
 
 
 def _print(options: Namespace, document: Mapping[str, Any], env: Mapping[str, str]) -> None:

@@ -11,6 +11,7 @@ import signal
 import sys
 import tempfile
 import traceback
+from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from functools import partial
@@ -18,10 +19,11 @@ from math import ceil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trainer import logs
+from trainer import logs, registry
 from trainer.contract import MANIFEST_NAME, MODEL_FOLDER_ENTRIES, RELEASE_NAME
 from trainer.errors import Interrupted, StorageError, TrainerError
 from trainer.job import Job, Trained
+from trainer.registry_commandline import parse as parse_registry
 from trainer.settings import Settings, parse, run_id
 from trainer.storage import Folder, ensure_vacant, open_folder, publish
 
@@ -52,6 +54,8 @@ def main(argv: Sequence[str] | None = None, env: Mapping[str, str] | None = None
         settings = parse(sys.argv[1:] if argv is None else argv, env)
         verbose = settings.verbose
         logs.configure(settings.log_format, verbose=verbose)
+        if settings.register_model:
+            registry.prepare(registration(settings, "the model to come", env), env)
         model = run(settings)
         if settings.register_model:
             register(settings, model, env)
@@ -103,10 +107,7 @@ def run(settings: Settings) -> Folder:
 
 def register(settings: Settings, model: Folder, env: Mapping[str, str]) -> None:
     """Do what ``trainer.registry register`` does. Raises GateRefusedError if a gate refuses the model: it stays."""
-    from trainer import registry
-    from trainer.registry_commandline import parse as parse_command
-
-    report = registry.run(parse_command(["register", model.uri, *registry_flags(settings)], env), env)
+    report = registry.run(registration(settings, model.uri, env), env)
     for verdict in report.document["verdicts"]:
         level = logging.INFO if verdict["passed"] else logging.WARNING
         log.log(level, "gate %s: %s", verdict["gate"], verdict["sentence"])
@@ -115,7 +116,7 @@ def register(settings: Settings, model: Folder, env: Mapping[str, str]) -> None:
         raise report.refusal
 
 
-def registry_flags(settings: Settings) -> list[str]:
+def registration(settings: Settings, model: str, env: Mapping[str, str]) -> Namespace:
     """The settings of the group "release" as the registry's command takes them. The data's place is in the report."""
     given = {
         "--registry-root": settings.registry_root,
@@ -127,7 +128,8 @@ def registry_flags(settings: Settings) -> list[str]:
         "--vertex-project": settings.vertex_project,
         "--vertex-region": settings.vertex_region,
     }
-    return [f"{name}={value}" for name, value in given.items() if value is not None]
+    flags = [f"{name}={value}" for name, value in given.items() if value is not None]
+    return parse_registry(["register", model, *flags], env)
 
 
 def is_committed(output: Folder, identity: str) -> bool:

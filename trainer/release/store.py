@@ -51,6 +51,10 @@ class Registry:
     def uri(self) -> str:
         return self._folder.uri
 
+    def check_writable(self) -> None:
+        """Raises StorageError where nothing could be registered."""
+        self._folder.check_writable()
+
     def read(self) -> Index:
         """The state of the registry. Mends the index where it is lost or behind, and the folder may be written to."""
         cached = self._read_index()
