@@ -197,6 +197,13 @@ def test_the_index_survives_its_file(two):
     assert document["versions"][0]["labels"]["stage"] == "prod"
 
 
+def test_an_event_of_another_schema_is_refused(two):
+    change = decisions.promote(two, "1.0.0", seen=two, why="")
+    content = Event(5, change.kind, change.version, "me", "now", "", change.detail).as_json()
+    with pytest.raises(StorageError, match="of another schema"):
+        Event.from_json(content.replace(b'"schema": 1', b'"schema": 2'), place="a file")
+
+
 @pytest.mark.parametrize(
     "text", ["", "[]", "{}", '{"schema": 2}', '{"schema": 1, "number": 1}', "\x00", '"schema"', "null"]
 )

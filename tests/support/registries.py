@@ -82,3 +82,8 @@ class Examiner:
 
 def registered(registry: Registry, model: Path, *failing: str, better: bool = True, **terms: Any) -> Entry:
     return register(registry, str(model), Terms(**terms), Examiner(*failing, better=better))
+
+
+def line_with(text: str, start: str) -> str:
+    """The first line that begins so."""
+    return next(line for line in text.splitlines() if line.startswith(start))
