@@ -59,6 +59,11 @@ def test_its_evaluation_is_imported(registry: VertexRegistry, server: VertexServ
     assert len(metrics["confidenceMetrics"]) == 24
 
 
+def test_without_figures_there_is_no_evaluation(registry: VertexRegistry, server: VertexServer) -> None:
+    registry.mirror(example_version(metrics={}))
+    assert shown(server)[0]["evaluations"] == []
+
+
 def test_the_next_version_is_one_of_the_same_model_and_not_the_default(
     registry: VertexRegistry, server: VertexServer
 ) -> None:

@@ -51,6 +51,11 @@ def test_what_is_not_known_is_left_out() -> None:
     assert None not in json.loads(json.dumps(found))["confidenceMetrics"][-1].values()
 
 
+def test_figures_of_an_older_package_are_sent_as_far_as_they_go() -> None:
+    assert evaluation_metrics({"log_loss": 0.3, "roc_auc_macro": 0.9, "n": 10}) == {"logLoss": 0.3}
+    assert evaluation_metrics({}) == {}
+
+
 def test_rows_of_the_confusion_matrix_are_the_truth() -> None:
     probabilities = np.eye(10, dtype=np.float32)[[3]]
     found = evaluation_metrics(classification_metrics(probabilities, np.array([6], np.int32)))

@@ -34,6 +34,11 @@ def test_a_long_card_is_cut_at_the_end_of_a_line(line: str) -> None:
     assert rest == "(The rest: gs://my-bucket/registry/custom-cnn/1.2.0/metadata/model_card.md)"
 
 
+def test_bytes_count_and_not_letters() -> None:
+    found = description_of(example_version(description="\n".join(["é" * 50] * 30)))
+    assert len(found.encode()) <= DESCRIPTION_BYTES
+
+
 def test_a_card_of_one_endless_line_is_cut_within_it() -> None:
     found = description_of(example_version(description="é" * 3000))
     assert found.startswith("é" * 900)

@@ -207,14 +207,13 @@ class VertexRegistry:
 
     def _evaluate(self, model: "Model", version: ModelVersion, *, ours: bool) -> None:
         """An evaluation can't be deleted, so whoever has not uploaded this model first lets the one who has."""
-        title = f"test set, {version.digest[:12]}"
-        if self._has_evaluation(model, title):
+        title, metrics = f"test set, {version.digest[:12]}", evaluation_metrics(version.metrics)
+        if not metrics or self._has_evaluation(model, title):
             return
         if not ours:
             time.sleep(random.uniform(GRACE_SECONDS / 3, GRACE_SECONDS))  # noqa: S311 – no secret
             if self._has_evaluation(model, title):
                 return
-        metrics = evaluation_metrics(version.metrics)
         evaluation = {"display_name": title, "metrics_schema_uri": SCHEMA, "metrics": metrics}
         request = {"parent": _full_name(model), "model_evaluation": evaluation}
         self._client.import_model_evaluation(request, timeout=REQUEST_SECONDS)

@@ -31,17 +31,16 @@ _AT_THRESHOLD = {
 def evaluation_metrics(test: Mapping[str, Any]) -> dict[str, Any]:
     """``auPrc``, ``auRoc``, ``logLoss``, ``confidenceMetrics`` and ``confusionMatrix`` of the ``test`` figures.
 
-    What is None, such as the precision where nothing was said, is left out.
+    What is missing or None, such as the precision where nothing was said, is left out.
     """
-    return {
-        **_renamed(test, _OVERALL),
-        "confidenceMetrics": [_renamed(row, _AT_THRESHOLD) for row in test["confidence_metrics"]],
-        "confusionMatrix": {
-            "annotationSpecs": [{"id": str(k), "displayName": name} for k, name in enumerate(CLASS_NAMES)],
-            "rows": test["confusion_matrix"],
-        },
-    }
+    metrics = _renamed(test, _OVERALL)
+    if "confidence_metrics" in test:
+        metrics["confidenceMetrics"] = [_renamed(row, _AT_THRESHOLD) for row in test["confidence_metrics"]]
+    if "confusion_matrix" in test:
+        classes = [{"id": str(k), "displayName": name} for k, name in enumerate(CLASS_NAMES)]
+        metrics["confusionMatrix"] = {"annotationSpecs": classes, "rows": test["confusion_matrix"]}
+    return metrics
 
 
 def _renamed(figures: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
-    return {theirs: figures[ours] for theirs, ours in names.items() if figures[ours] is not None}
+    return {theirs: figures[ours] for theirs, ours in names.items() if figures.get(ours) is not None}
