@@ -179,25 +179,25 @@ def _seal(candidate: _Candidate, public_key: Path | None) -> "Seal | None":
 def _content(candidate: _Candidate, examination: "Examination") -> Content:
     documents = examination.documents
     test: Mapping[str, Any] = documents.metrics.get("test") or {}
-    network, ignored = _setting_names()
+    network, silent = setting_names()
     return Content(
         digest=candidate.digest,
         run_id=candidate.manifest.run_id,
-        makings=makings(documents.params, documents.data_report, network=network, ignored=ignored),
+        makings=makings(documents.params, documents.data_report, network=network, ignored={*silent, "seed"}),
         figures={name: test[name] for name in HEADLINE if name in test},
         verdicts=examination.verdicts,
         signed=candidate.signature is not None,
     )
 
 
-def _setting_names() -> tuple[set[str], set[str]]:
-    """The settings that describe the network, and those that say nothing about how a model was made."""
+def setting_names() -> tuple[set[str], set[str]]:
+    """The settings that describe the network, and those that leave the weights alone: places, logs and the like."""
     from trainer.fields import about
     from trainer.settings import FIELDS
 
     facts = {name: about(field) for name, field in FIELDS.items()}
     network = {name for name, item in facts.items() if item.group == "network"}
-    return network, {"seed", *(name for name, item in facts.items() if not item.shapes_result)}
+    return network, {name for name, item in facts.items() if not item.shapes_result}
 
 
 def _not_intact(found: str) -> GateRefusedError:

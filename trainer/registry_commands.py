@@ -69,11 +69,13 @@ def history(registry: Registry, _: argparse.Namespace) -> Report:
 
 
 def diff(registry: Registry, options: argparse.Namespace) -> Report:
+    from trainer.registration import setting_names
     from trainer.registry_differences import differences
 
+    _, silent = setting_names()
     index = registry.read()
     a, b = (decisions.resolve(index, asked) for asked in (options.a, options.b))
-    found = differences(read_documents(registry, a), read_documents(registry, b))
+    found = differences(read_documents(registry, a), read_documents(registry, b), silent=silent)
     return Report({"a": describe(registry, index, a), "b": describe(registry, index, b), **found})
 
 

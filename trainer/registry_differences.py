@@ -1,6 +1,6 @@
 """What changed between two versions, from their JSON documents."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from trainer.artifacts.report import METRIC_ROWS
@@ -13,17 +13,19 @@ Documents = Mapping[str, Mapping[str, Any]]
 _CIRCUMSTANCES = ("parameters", "precision", "backend", "epochs_run", "commit", "code_fingerprint", "versions")
 
 
-def differences(a: Documents, b: Documents) -> dict[str, Any]:
+def differences(a: Documents, b: Documents, *, silent: Collection[str]) -> dict[str, Any]:
     """Each document by its name without ``.json``; one that is missing counts as empty.
 
+    ``silent`` settings, such as the output folder, are left out: they differ always and explain nothing.
     ``settings``, ``circumstances`` and ``data`` hold what differs: ``name``, ``a``, ``b``. ``metrics`` holds every
     figure on test, ``classes`` the recall and F1 of every class: ``a``, ``b`` and ``difference``, b minus a.
     """
     params = [documents.get("params", {}) for documents in (a, b)]
     reports = [_flat(documents.get("data_report", {})) for documents in (a, b)]
+    settings = [item.get("settings", {}) for item in params]
     circumstances = [_flat({name: item.get(name) for name in _CIRCUMSTANCES}) for item in params]
     return {
-        "settings": _changed(*(item.get("settings", {}) for item in params)),
+        "settings": [row for row in _changed(*settings) if row["name"] not in silent],
         "circumstances": _changed(*circumstances),
         "data": _changed(*reports),
         "metrics": _metrics(*(documents.get("metrics", {}).get("test", {}) for documents in (a, b))),

@@ -54,7 +54,7 @@ def filled(tmp_path):
     root = tmp_path / "registry"
     registry = registry_at(root)
     registered(registry, make_model(tmp_path / "a", "a", accuracy=0.93))
-    registered(registry, make_model(tmp_path / "b", "b", accuracy=0.95, epochs=3))
+    registered(registry, make_model(tmp_path / "b", "b", accuracy=0.95, epochs=3, output_dir="b"))
     registered(registry, make_model(tmp_path / "c", "c", accuracy=0.45, filters=[16]), "absolute", "calibration")
     return root
 

@@ -57,6 +57,7 @@ def test_diff_shows_what_changed_and_what_of_it_is_more_than_chance(at):
     out = at("diff 1.0.0 1.1.0")
     assert line_with(out, "epochs").split() == ["epochs", "2", "3"]
     assert "data: no difference" in out
+    assert "output_dir" not in out
     accuracy = line_with(out, "Accuracy")
     assert "93.00\N{NO-BREAK SPACE}% (92.50 to 93.50)" in accuracy
     assert "+2.00 points (+1.34 to +2.66)" in accuracy
