@@ -89,23 +89,31 @@ def examine(
     with tempfile.TemporaryDirectory(prefix="trainer-examination-") as name:
         local = Path(name, "model")
         manifest = fetch(folder, local)
-        documents, faults = read_documents(open_folder(local))
-        evidence = Evidence(
-            manifest=manifest,
-            metrics=documents["metrics"],
-            class_performance=documents["class_performance"],
-            params=documents["params"],
-            data_report=documents["data_report"],
-            integrity=check_files(local, manifest) + faults + _foreign(manifest, documents),
-            signature=_NO_KEYS if seal is None else _UNSIGNED,
-            measured=None,
-            unmeasured="the artifact was not loaded, because its files are not in order",
-        )
-        if seal and seal.signature:
-            evidence = _with_signature(evidence, local, seal.signature, seal.public_key)
+        evidence = read_evidence(local, manifest, seal)
         if not evidence.integrity:
             evidence = _with_measurements(evidence, local, place, champion)
-    return Examination(manifest, Facts(**documents), judge(evidence, thresholds))
+    documents = Facts(evidence.params, evidence.metrics, evidence.class_performance, evidence.data_report)
+    return Examination(manifest, documents, judge(evidence, thresholds))
+
+
+def read_evidence(local: Path, manifest: Manifest, seal: Seal | None) -> Evidence:
+    """What can be said of the files in ``local`` without loading the model."""
+    folder = open_folder(local)
+    documents, faults = read_documents(folder)
+    evidence = Evidence(
+        manifest=manifest,
+        metrics=documents["metrics"],
+        class_performance=documents["class_performance"],
+        params=documents["params"],
+        data_report=documents["data_report"],
+        integrity=verify(folder, manifest) + faults + _foreign(manifest, documents),
+        signature=_NO_KEYS if seal is None else _UNSIGNED,
+        measured=None,
+        unmeasured="the artifact was not loaded, because its files are not in order",
+    )
+    if seal and seal.signature:
+        return _with_signature(evidence, local, seal.signature, seal.public_key)
+    return evidence
 
 
 def fetch(folder: Folder, local: Path) -> Manifest:
@@ -123,11 +131,6 @@ def fetch(folder: Folder, local: Path) -> Manifest:
             do="name the output folder of a run that has ended",
         )
     return manifest
-
-
-def check_files(local: Path, manifest: Manifest) -> list[str]:
-    """What differs between the files in ``local`` and what was committed, a line each."""
-    return verify(open_folder(local), manifest)
 
 
 def _foreign(manifest: Manifest, documents: Mapping[str, Mapping[str, Any]]) -> list[str]:
@@ -155,14 +158,15 @@ def _with_measurements(evidence: Evidence, local: Path, place: DataPlace, champi
     except TrainerError as error:
         return replace(evidence, unmeasured=str(error))
     evidence = replace(evidence, measured=measured, unmeasured="")
-    return evidence if champion is None else _with_comparison(evidence, predicted, parts.test, champion)
+    return evidence if champion is None else with_comparison(evidence, predicted, parts.test, champion)
 
 
-def _with_comparison(evidence: Evidence, predicted: "NDArray[np.intp]", test: "Examples", champion: Folder) -> Evidence:
+def with_comparison(evidence: Evidence, predicted: "NDArray[np.intp]", test: "Examples", champion: Folder) -> Evidence:
+    """``evidence``, and ``predicted`` int (N,) held against what ``champion`` predicts on ``test``."""
     with tempfile.TemporaryDirectory(prefix="trainer-champion-") as name:
         local = Path(name)
         manifest = fetch(champion, local)
-        faults = check_files(local, manifest)
+        faults = verify(open_folder(local), manifest)
         if faults:
             return replace(evidence, uncompared=_damaged(champion, "; ".join(faults)))
         try:

@@ -78,23 +78,31 @@ def measure(model: Path, parts: Parts) -> tuple[Measured, NDArray[np.intp]]:
     Raises GateRefusedError for a graph that must not be loaded, StorageError or TrainingError for an artifact that
     does not answer as it should.
     """
-    test, validation = parts.test, parts.validation
-    changed = {name: change(test.images) for name, change in VARIANTS.items()}
-    answers = ask(model, {AS_THEY_ARE: test.images, _VALIDATION: validation.images, **changed})
-    plain = answers[AS_THEY_ARE]
-    of_test = classification_metrics(plain, test.labels)
-    of_validation = classification_metrics(answers[_VALIDATION], validation.labels)
-    on_variants = {name: float((answers[name].argmax(axis=1) == test.labels).mean()) for name in changed}
-    measured = Measured(
+    answers = ask(model, questions(parts))
+    return figures(answers, parts), answers[AS_THEY_ARE].argmax(axis=1)
+
+
+def questions(parts: Parts) -> dict[str, NDArray[np.uint8]]:
+    """The images to send, by name: those of test, as they are and in every variant, and those of validation."""
+    changed = {name: change(parts.test.images) for name, change in VARIANTS.items()}
+    return {AS_THEY_ARE: parts.test.images, _VALIDATION: parts.validation.images, **changed}
+
+
+def figures(answers: Mapping[str, NDArray[Any]], parts: Parts) -> Measured:
+    """What the answers to ``questions`` are worth; ``seconds`` among them are those of single images."""
+    labels = parts.test.labels
+    of_test = classification_metrics(answers[AS_THEY_ARE], labels)
+    of_validation = classification_metrics(answers[_VALIDATION], parts.validation.labels)
+    on_variants = {name: float((answers[name].argmax(axis=1) == labels).mean()) for name in VARIANTS}
+    return Measured(
         test=of_test,
         validation=of_validation,
-        classes=class_performance(plain, test.labels),
+        classes=class_performance(answers[AS_THEY_ARE], labels),
         gap=generalisation_gap(of_validation, of_test),
         accuracy_on={AS_THEY_ARE: of_test["accuracy"]["value"], **on_variants},
         latency=_timing(answers[_SECONDS]),
         copies=parts.copies,
     )
-    return measured, plain.argmax(axis=1)
 
 
 def predicted_classes(model: Path, images: NDArray[np.uint8]) -> NDArray[np.intp]:

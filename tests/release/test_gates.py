@@ -109,7 +109,11 @@ def written(part: str, **changes: Any) -> Evidence:
 
 FAULTS = [
     # (gate, evidence, part of the sentence)
-    ("integrity", replace(SOUND, integrity=["saved_model.pb was changed", "x is missing"]), "was changed; x is miss"),
+    (
+        "integrity",
+        replace(SOUND, integrity=["saved_model.pb was changed", "x is missing"]),
+        "Not intact: saved_model.pb was changed; x is missing.",
+    ),
     ("data", replace(SOUND, manifest=SYNTHETIC_MANIFEST), "The data are synthetic."),
     ("data", replace(SOUND, metrics=dict(SOUND.metrics) | {"synthetic": True}), "The data are synthetic."),
     ("data", replace(SOUND, data_report=BLOCKED), "Release is blocked: it fell back to drawings."),

@@ -10,7 +10,8 @@ def integrity(evidence: Evidence, _: Thresholds) -> Verdict:
     files = len(evidence.manifest.files)
     praise = f"all {files} files are as they were committed, every op is allowed; {evidence.signature}"
     figures = {"files": files, "findings": list(evidence.integrity), "signature": evidence.signature}
-    return verdict("integrity", evidence.integrity, praise, figures)
+    faults = [f"not intact: {'; '.join(evidence.integrity)}"] if evidence.integrity else []
+    return verdict("integrity", faults, praise, figures)
 
 
 def data(evidence: Evidence, _: Thresholds) -> Verdict:
