@@ -12,17 +12,14 @@ import pytest
 
 from tests.support import candidates
 from tests.support.datasets import drawn_dataset, write_dataset
-from tests.support.evidence import sound_evidence
 from tests.support.keys import key_pair
 from tests.support.storage_server import StorageServer
 from trainer.contract import Examples
 from trainer.data import idx
 from trainer.data.idx import Dataset
 from trainer.data.split import stratified_split
-from trainer.errors import DataError, StorageError
-from trainer.examination import DataPlace, Examination, Seal, examine, with_comparison
+from trainer.examination import DataPlace, Examination, Seal, examine
 from trainer.release.gates import GATES
-from trainer.release.gates import judge as judge_evidence
 from trainer.release.signing import sign
 from trainer.release.thresholds import load
 from trainer.release.verdict import Verdict
@@ -181,132 +178,18 @@ def test_the_artifact_of_another_run_is_not_what_the_documents_say(examined: Exa
     assert list(refused) == ["agreement"]
 
 
-@pytest.fixture
-def sound(examined: Examined, tmp_path: Path) -> Path:
-    """A copy of a sound model, to do harm to."""
-    return shutil.copytree(examined.models[1], tmp_path / "model")
-
-
-def flip(path: Path) -> None:
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(bytes(content))
-
-
-@pytest.mark.parametrize(
-    "name",
-    ["saved_model.pb", "variables/variables.data-00000-of-00001", "metadata/metrics.json", "metadata/report.html"],
-)
-def test_one_changed_bit_is_found_and_nothing_is_loaded(sound: Path, name: str) -> None:
-    flip(sound / name)
-    found = judge(sound, data=Path("of no use, as it is not looked for"))
-    assert not found.intact
-    assert refusals(found.verdicts)["integrity"].startswith(f"Not intact: {name} was changed")
-    assert refusals(found.verdicts)["absolute"] == (
-        "Not measured: the artifact was not loaded, because its files are not in order."
-    )
-    assert set(refusals(found.verdicts)) == set(GATES)
-
-
-def test_a_missing_and_a_strange_file_are_found(sound: Path) -> None:
-    (sound / "metadata" / "params.json").unlink()
-    (sound / "assets").mkdir()
-    (sound / "assets" / "extra").touch()
-    sentence = refusals(judge(sound).verdicts)["integrity"]
-    assert "params.json is missing" in sentence
-    assert "assets/extra is not in the manifest" in sentence
-
-
-@pytest.mark.parametrize(
-    ("name", "changes", "reason"),
-    [
-        ("params", {"run_id": "another"}, "metadata/params.json of run another"),
-        ("params", {"settings": {"seed": 1}}, "metadata/params.json is not as the trainer writes it: settings."),
-        ("data_report", {"blocking": "none"}, "metadata/data_report.json is not as the trainer writes it: blocking"),
-        ("metrics", {"test": 0.9}, "metadata/metrics.json is not as the trainer writes it: test"),
-    ],
-)
-def test_documents_that_can_not_be_right_are_found(sound: Path, name: str, changes: dict, reason: str) -> None:  # type: ignore[type-arg]
-    candidates.rewrite(sound, name, **changes)
-    assert reason in refusals(judge(candidates.commit(sound)).verdicts)["integrity"]
-
-
-def test_a_document_that_is_no_json_is_found(sound: Path) -> None:
-    (sound / "metadata" / "metrics.json").write_text("{")
-    assert "metrics.json is not JSON" in refusals(judge(candidates.commit(sound)).verdicts)["integrity"]
-
-
-def test_a_damaged_champion_is_said_to_be_damaged(sound: Path, place: Path) -> None:
-    flip(sound / "saved_model.pb")
-    test = candidates.prepare(place / "data", seed=1).test
-    found = with_comparison(sound_evidence(), test.labels.astype(np.intp), test, open_folder(sound))
-    assert "is damaged: saved_model.pb was changed" in found.uncompared
-    assert list(refusals(judge_evidence(found, THRESHOLDS))) == ["champion"]
-
-
 def test_a_signed_model_in_a_bucket_is_judged_as_one_in_a_folder(
-    sound: Path, keys: tuple[Path, Path], tmp_path: Path, server: StorageServer
+    examined: Examined, tmp_path: Path, server: StorageServer
 ) -> None:
-    sign(sound, tmp_path / "sig", keys[0])
+    assert server.environment, "Google's client is led there"
+    private, public = key_pair(tmp_path)
+    sign(examined.models[1], tmp_path / "sig", private)
     bucket = open_folder(f"gs://{BUCKET}/some/model")
-    publish(sound, bucket, marker="manifest.json")
-    assert server.environment
-    place = DataPlace(None, None, Path("no cache"))
-    found = examine(bucket, place=place, thresholds=THRESHOLDS, seal=Seal(keys[1], tmp_path / "sig"))
+    publish(examined.models[1], bucket, marker="manifest.json")
+    place, seal = DataPlace(None, None, Path("no cache")), Seal(public, tmp_path / "sig")
+    found = examine(bucket, place=place, thresholds=THRESHOLDS, seal=seal)
     assert found.failed == ()
     assert found.intact
     assert found.takes_over
-    assert found.documents.params == candidates.document(sound, "params")
+    assert found.documents.params == candidates.document(examined.models[1], "params")
     assert found.verdicts[0].sentence.endswith("every op is allowed; the signature is the key's.")
-
-
-def test_what_is_no_committed_model_is_an_error(sound: Path) -> None:
-    (sound / "manifest.json").unlink()
-    with pytest.raises(StorageError, match="no model is committed here – expected a folder with manifest.json"):
-        judge(sound)
-
-
-def test_other_data_are_refused(sound: Path, place: Path) -> None:
-    with pytest.raises(DataError, match="the data are not those that the model was made from – expected fingerprint"):
-        judge(sound, data=place / "leaky")
-
-
-def test_data_that_can_not_be_split_as_they_were_are_refused(sound: Path) -> None:
-    candidates.rewrite(sound, "params", split_fingerprint="0")
-    with pytest.raises(DataError, match="can't be split as they were"):
-        judge(candidates.commit(sound))
-
-
-def test_the_registrys_mark_is_no_part_of_the_model(sound: Path) -> None:
-    (sound / "release.json").write_text("{}")
-    (sound / "saved_model.pb").unlink()
-    assert refusals(judge(sound).verdicts)["integrity"] == "Not intact: saved_model.pb is missing."
-
-
-@pytest.fixture(scope="module")
-def keys(place: Path) -> tuple[Path, Path]:
-    return key_pair(place)
-
-
-def judge_sealed(model: Path, seal: Seal) -> Verdict:
-    """What the first gate says of a model that is too damaged to be asked, so that this takes no time."""
-    (model / "metadata" / "report.html").unlink()
-    found = examine(open_folder(model), place=DataPlace(None, None, Path("no cache")), thresholds=THRESHOLDS, seal=seal)
-    return found.verdicts[0]
-
-
-def test_a_model_that_is_not_signed_yet_is_said_to_be_so(sound: Path, keys: tuple[Path, Path]) -> None:
-    verdict = judge_sealed(sound, Seal(keys[1]))
-    assert verdict.figures["signature"] == "not signed yet"
-    assert verdict.figures["findings"] == ["metadata/report.html is missing"]
-
-
-def test_a_wrong_signature_is_a_finding(sound: Path, keys: tuple[Path, Path], tmp_path: Path) -> None:
-    sign(sound, tmp_path / "sig", keys[0])
-    verdict = judge_sealed(sound, Seal(keys[1], tmp_path / "sig"))
-    assert verdict.figures["signature"] == "the signature is not the key's"
-    assert len(verdict.figures["findings"]) == 2
-
-
-def test_the_evidence_of_a_folder_without_keys_says_so(examined: Examined) -> None:
-    assert "no keys are set up" in examined.found[1][0].sentence
