@@ -39,7 +39,8 @@ def read_flags(argv: Sequence[str], fields: Mapping[str, FieldInfo]) -> tuple[di
     """
     needing_value = {"--config", *(flag(name) for name, field in fields.items() if field.annotation is not bool)}
     known, rest = _build_parser(fields).parse_known_args(_normalise(argv, needing_value))
-    flags = [*map(flag, fields), "--config", "--print-settings", "--version", "--help"]
+    shorts = [short for field in fields.values() if (short := about(field).short)]
+    flags = [*map(flag, fields), *shorts, "--config", "--print-settings", "--version", "--help"]
     unknown = [word.partition("=")[0] for word in rest if word.startswith("-")] or rest
     return vars(known), [_unknown("command line", word, known=flags) for word in unknown]
 
@@ -79,8 +80,9 @@ def describe(values: Mapping[str, Any], origins: Mapping[str, str], fields: Mapp
 def table(fields: Mapping[str, FieldInfo]) -> str:
     rows = ["| setting | default | allowed | meaning |", "|---|---|---|---|"]
     for name, field in fields.items():
-        spelled = flag(name) if about(field).has_flag else about(field).environment
-        rows.append(f"| `{spelled}` | `{default_text(field)}` | {allowed(field)} | {meaning(field)} |")
+        flags = [about(field).short, flag(name)] if about(field).has_flag else [about(field).environment]
+        spelled = ", ".join(f"`{item}`" for item in flags if item)
+        rows.append(f"| {spelled} | `{default_text(field)}` | {allowed(field)} | {meaning(field)} |")
     return "\n".join(rows)
 
 

@@ -29,6 +29,8 @@ METADATA_DIR = "metadata"
 #: All that a model folder may hold at its top, but for the manifest.
 MODEL_FOLDER_ENTRIES = ("saved_model.pb", "fingerprint.pb", "variables", "assets", METADATA_DIR)
 MANIFEST_NAME = "manifest.json"
+#: The registry's mark beside the manifest of a folder that was registered from: no part of the model.
+RELEASE_NAME = "release.json"
 MANIFEST_SCHEMA = 1
 
 

@@ -30,7 +30,7 @@ class About:
     environment: str | None = None
     #: False for what can't be given as a flag or in a file, only in the environment.
     has_flag: bool = True
-    #: A one-letter flag, such as ``-v``.
+    #: A second, shorter spelling of the flag, such as ``-v``.
     short: str | None = None
     #: False for what leaves the resulting weights alone: it then stays out of the run id.
     shapes_result: bool = True

@@ -28,9 +28,12 @@ _VERTEX_MARKS = ("CLOUD_ML_JOB_ID", "CLUSTER_SPEC", "AIP_MODEL_DIR")
 _recipe = partial(About, group="recipe")
 _network = partial(About, group="network")
 _augmentation = partial(About, group="augmentation")
-# Settings of these two groups say where from, where to and how loud: the weights are the same.
+# Settings of these groups say where from, where to, how loud and what then: the weights are the same.
 _place = partial(About, group="places", shapes_result=False)
 _running = partial(About, group="running", shapes_result=False)
+_release = partial(About, group="release", shapes_result=False)
+
+_File = Annotated[Folder | None, Form("FILE", "a local file")]
 
 
 class Settings(BaseModel):
@@ -126,6 +129,24 @@ class Settings(BaseModel):
     """shrunk or enlarged by up to this share, each axis; 0 = off"""
     horizontal_flip: Annotated[Switch, _augmentation()] = True
     """mirror each image with probability ½"""
+
+    # Not "register": pydantic's models have a method of that name.
+    register_model: Annotated[Switch, _release(short="--register")] = False
+    """register the model at the end, as python -m trainer.registry does; exit code 7 if a gate refuses it"""
+    registry_root: Annotated[Place, _release(environment="TRAINER_REGISTRY_ROOT", later="registry")] = "registry"
+    """where the registry is"""
+    registry_name: Annotated[Text, _release()] = "custom-cnn"
+    """of the model, in the registry"""
+    gates: Annotated[_File, _release(later="the package's own")] = None
+    """YAML with other thresholds of the gates; see docs/gates.md"""
+    signing_key: Annotated[_File, _release(environment="TRAINER_SIGNING_KEY", later="none")] = None
+    """PEM of the private key to sign the registered model with"""
+    public_key: Annotated[_File, _release(environment="TRAINER_PUBLIC_KEY", later="none")] = None
+    """PEM of the public key to check signatures with"""
+    vertex_project: Annotated[Text | None, _release(environment="TRAINER_VERTEX_PROJECT", later="none")] = None
+    """id of the project whose Vertex AI Model Registry follows ours"""
+    vertex_region: Annotated[Text | None, _release(environment="TRAINER_VERTEX_REGION", later="none")] = None
+    """its region, such as us-central1"""
 
     log_format: Annotated[Literal["auto", "text", "json"], _running()] = "auto"
     """auto = one-line JSON under Vertex AI, else text with progress bars on a terminal"""

@@ -11,19 +11,24 @@ import signal
 import sys
 import tempfile
 import traceback
+from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trainer import logs
-from trainer.contract import MANIFEST_NAME, MODEL_FOLDER_ENTRIES
+from trainer import logs, registry
+from trainer.contract import MANIFEST_NAME, MODEL_FOLDER_ENTRIES, RELEASE_NAME
 from trainer.errors import Interrupted, StorageError, TrainerError
 from trainer.job import Job
+from trainer.registry_commandline import parse as parse_registry
 from trainer.settings import Settings, parse, run_id
 from trainer.storage import Folder, ensure_vacant, open_folder, publish
 
 if TYPE_CHECKING:
     from trainer.training.checkpoint import Checkpoints, TrainingState
+
+#: What may be left in an output folder that has lost its manifest, the registry's mark included.
+LEFTOVERS = (*MODEL_FOLDER_ENTRIES, RELEASE_NAME)
 
 log = logging.getLogger("trainer")
 
@@ -32,12 +37,17 @@ def main(argv: Sequence[str] | None = None, env: Mapping[str, str] | None = None
     """Run the job and return its exit code; a foreseen failure is one line on stderr."""
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGINT, _interrupt)
+    env = os.environ if env is None else env
     verbose = False
     try:
-        settings = parse(sys.argv[1:] if argv is None else argv, os.environ if env is None else env)
+        settings = parse(sys.argv[1:] if argv is None else argv, env)
         verbose = settings.verbose
         logs.configure(settings.log_format, verbose=verbose)
-        run(settings)
+        if settings.register_model:
+            registry.prepare(registration(settings, "the model to come", env), env)
+        model = run(settings)
+        if settings.register_model:
+            register(settings, model, env)
     except TrainerError as error:
         return _fail(error, error.exit_code, verbose)
     except OSError as error:  # A full or failing disk under a library that writes files by itself.
@@ -53,7 +63,7 @@ def main(argv: Sequence[str] | None = None, env: Mapping[str, str] | None = None
     return 0
 
 
-def run(settings: Settings) -> None:
+def run(settings: Settings) -> Folder:
     """From the data's place to a committed model folder. Raises TrainerError for all that can be foreseen."""
     from trainer.data import idx
     from trainer.data.checks import check
@@ -66,7 +76,7 @@ def run(settings: Settings) -> None:
     output = open_folder(settings.resolved_output_dir(identity))
     if is_committed(output, identity):
         log.info("nothing to do: the model of this run is already at %s", output.uri)
-        return
+        return output
     data_report = check(dataset, source)
     split = stratified_split(
         dataset.train.labels,
@@ -76,7 +86,7 @@ def run(settings: Settings) -> None:
         limit_train=settings.limit_train,
         limit_test=settings.limit_test,
     )
-    ensure_vacant(output, marker=MANIFEST_NAME, owned=MODEL_FOLDER_ENTRIES)
+    ensure_vacant(output, marker=MANIFEST_NAME, owned=LEFTOVERS)
     output.check_writable()
     if settings.tensorboard_dir:
         open_folder(settings.tensorboard_dir).check_writable()
@@ -89,8 +99,36 @@ def run(settings: Settings) -> None:
 
     with tempfile.TemporaryDirectory(prefix="trainer-model-") as staging:
         build_model_folder(job, trained, Path(staging))
-        publish(Path(staging), output, marker=MANIFEST_NAME)
+        publish(Path(staging), output, marker=MANIFEST_NAME, owned=LEFTOVERS)
     log.info("committed %s – see metadata/report.html there", output.uri)
+    return output
+
+
+def register(settings: Settings, model: Folder, env: Mapping[str, str]) -> None:
+    """Do what ``trainer.registry register`` does. Raises GateRefusedError if a gate refuses the model: it stays."""
+    report = registry.run(registration(settings, model.uri, env), env)
+    for verdict in report.document["verdicts"]:
+        level = logging.INFO if verdict["passed"] else logging.WARNING
+        log.log(level, "gate %s: %s", verdict["gate"], verdict["sentence"])
+    log.info("%s is version %s of %s", model.uri, report.document["version"], report.document["registry"])
+    if report.refusal:
+        raise report.refusal
+
+
+def registration(settings: Settings, model: str, env: Mapping[str, str]) -> Namespace:
+    """The settings of the group "release" as the registry's command takes them. The data's place is in the report."""
+    given = {
+        "--registry-root": settings.registry_root,
+        "--name": settings.registry_name,
+        "--data-cache-dir": settings.data_cache_dir,
+        "--gates": settings.gates,
+        "--signing-key": settings.signing_key,
+        "--public-key": settings.public_key,
+        "--vertex-project": settings.vertex_project,
+        "--vertex-region": settings.vertex_region,
+    }
+    flags = [f"{name}={value}" for name, value in given.items() if value is not None]
+    return parse_registry(["register", model, *flags], env)
 
 
 def is_committed(output: Folder, identity: str) -> bool:

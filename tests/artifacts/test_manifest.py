@@ -8,6 +8,8 @@ from trainer.artifacts.manifest import Manifest, describe_files, read_manifest, 
 from trainer.errors import StorageError
 from trainer.storage import open_folder
 
+WITHOUT_FILES = b'{"run_id": "1", "created": "", "synthetic": false, "blocking": [], "files": null}'
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
@@ -42,7 +44,7 @@ def test_no_manifest_is_no_model(tmp_path: Path) -> None:
     assert read_manifest(open_folder(tmp_path / "missing")) is None
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"run_id": "1"}', b'{"schema": 1, "other": 2}'])
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"run_id": "1"}', b'{"schema": 1, "other": 2}', WITHOUT_FILES])
 def test_says_that_a_manifest_is_none_of_ours(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "manifest.json").write_bytes(content)
     with pytest.raises(StorageError, match=r"manifest\.json is not a manifest.*schema 1"):
@@ -62,3 +64,9 @@ def test_every_change_is_found(folder: Path, manifest: Manifest) -> None:
         "extra is not in the manifest",
         "saved_model.pb was changed",
     ]
+
+
+def test_the_registrys_mark_is_no_part_of_the_model(folder: Path, manifest: Manifest) -> None:
+    (folder / "release.json").write_bytes(b"{}")
+    assert verify(open_folder(folder), manifest) == []
+    assert describe_files(folder) == manifest.files

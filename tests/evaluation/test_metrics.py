@@ -33,6 +33,7 @@ def test_every_figure_equals_scikit_learns(seed: int, n: int, sharpness: float) 
         "average_precision_macro": sk.average_precision_score(truth, probabilities, average="macro"),
         "average_precision_micro": sk.average_precision_score(truth, probabilities, average="micro"),
         "roc_auc_macro": sk.roc_auc_score(truth, probabilities, average="macro"),
+        "roc_auc_micro": sk.roc_auc_score(truth, probabilities, average="micro"),
     }
     assert {key: found[key] for key in expected} == pytest.approx(expected, rel=1e-5)
     assert found["accuracy"]["value"] == sk.accuracy_score(labels, answers)
@@ -68,6 +69,7 @@ def test_perfect_predictions_get_perfect_figures() -> None:
         "average_precision_macro",
         "average_precision_micro",
         "roc_auc_macro",
+        "roc_auc_micro",
     ):
         assert found[key] == pytest.approx(1)
 

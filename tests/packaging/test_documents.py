@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from trainer.fields import about
 from trainer.settings import Settings, settings_table
 
 ROOT = Path(__file__).parents[2]
@@ -23,6 +24,7 @@ def test_every_flag_that_the_documents_name_exists():
     commands = re.findall(r"(?:trainer\.task|scripts/train)((?:[^\n`|]|\\\n)*)", text)
     named = {flag for command in commands for flag in re.findall(r"--([a-z][a-z-]+)", command)}
     known = {name.replace("_", "-") for name in Settings.model_fields} | {"help", "version", "config", "print-settings"}
+    known |= {(about(field).short or "").removeprefix("--") for field in Settings.model_fields.values()}
     assert named - known == set()
 
 

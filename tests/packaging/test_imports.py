@@ -29,10 +29,15 @@ MAY_IMPORT = {
     "cloud": COMMON | {"settings"},
     "serving": COMMON,
 }
-#: The two commands, the only places where stages meet, and what the first is divided into.
-RECIPES = {"task", "job", "training_run", "model_folder", "registry"}
+#: The two commands, the only places where stages meet, and what they are divided into.
+RECIPES = {
+    *("task", "job", "training_run", "model_folder"),
+    *("registry", "registration", "examination", "measurement"),
+    *("registry_commandline", "registry_commands", "registry_differences", "registry_identity"),
+    *("registry_tables", "registry_vertex", "registry_views"),
+}
 
-KERAS_IN = ("model", "training", "artifacts.export")
+KERAS_IN = ("model", "training", "artifacts.export", "artifacts.client")
 GOOGLE_IN = ("storage", "cloud")
 
 
@@ -126,6 +131,8 @@ CASES = [
     ("data.idx", "from trainer import settings", False),
     ("release.gates", "from trainer.artifacts.manifest import Manifest", True),
     ("release.gates", "from trainer.artifacts.export import export", False),
+    ("release.gates", "from trainer.evaluation import gap", False),
+    ("examination", "from trainer.evaluation import gap", True),
     ("model.cnn", "def f():\n    from trainer.errors import DataError", False),
     ("task", "from trainer.data import idx", True),
 ]

@@ -15,7 +15,8 @@ HEAVY = (
 
 LOADED = f"""
 import sys
-from trainer.task import main
+from importlib import import_module
+main = import_module(sys.argv.pop(1)).main
 try:
     code = main(sys.argv[1:], {{}})
 except SystemExit as exit:
@@ -24,14 +25,27 @@ print(code, [name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr
 """
 
 
-@pytest.mark.parametrize(("argument", "code"), [("--help", 0), ("--version", 0), ("--epochs=0", 2)])
-def test_no_heavy_library_is_loaded(argument, code):
-    done = subprocess.run([sys.executable, "-c", LOADED, argument], capture_output=True, text=True, check=True)
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        ("trainer.task --help", 0),
+        ("trainer.task --version", 0),
+        ("trainer.task --epochs=0", 2),
+        ("trainer.registry --help", 0),
+        ("trainer.registry register --help", 0),
+        ("trainer.registry promote", 2),
+        ("trainer.registry list --registry-root=no-such-folder", 0),
+    ],
+)
+def test_no_heavy_library_is_loaded(command, code):
+    words = [sys.executable, "-c", LOADED, *command.split()]
+    done = subprocess.run(words, capture_output=True, text=True, check=True)
     assert done.stderr.splitlines()[-1] == f"{code} []"
 
 
-def test_help_answers_in_half_a_second():
-    command = [sys.executable, "-m", "trainer.task", "--help"]
+@pytest.mark.parametrize("module", ["trainer.task", "trainer.registry"])
+def test_help_answers_in_half_a_second(module):
+    command = [sys.executable, "-m", module, "--help"]
     seconds = []
     for _ in range(5):
         # Processor time, not the clock: other work on the machine must not fail this.

@@ -114,6 +114,14 @@ def test_files_of_others_are_not_touched_nor_joined(folder: Folder, source: Path
     assert content_of(folder) == dict.fromkeys(foreign, b"precious")
 
 
+def test_what_the_caller_owns_besides_is_removed_too(folder: Folder, source: Path) -> None:
+    folder.write("release.json", b"the mark of a model that is gone")
+    with pytest.raises(StorageError, match=r"received release\.json"):
+        publish(source, folder, marker=MARKER)
+    publish(source, folder, marker=MARKER, owned=("release.json",))
+    assert content_of(folder) == content_of(open_folder(source))
+
+
 def test_a_run_can_ask_before_it_starts(folder: Folder) -> None:
     ensure_vacant(folder, marker=MARKER, owned=("variables",))
     folder.write("variables/left", b"")

@@ -7,9 +7,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from trainer.contract import MANIFEST_NAME, MANIFEST_SCHEMA
+from pydantic import TypeAdapter
+
+from trainer.contract import MANIFEST_NAME, MANIFEST_SCHEMA, RELEASE_NAME
 from trainer.errors import StorageError
 from trainer.storage import Folder
+
+#: What a model folder holds beside the files of the model.
+_MARKS = {MANIFEST_NAME, RELEASE_NAME}
 
 
 @dataclass(frozen=True)
@@ -33,10 +38,10 @@ class Manifest:
 
 
 def describe_files(folder: Path) -> dict[str, dict[str, Any]]:
-    """SHA-256 and size of every file below ``folder`` but the manifest, by its path with forward slashes."""
+    """SHA-256 and size of every file of the model in ``folder``, by its path with forward slashes."""
     paths = sorted(path for path in folder.rglob("*") if path.is_file())
     names = {path.relative_to(folder).as_posix(): path for path in paths}
-    return {name: _describe(path.read_bytes()) for name, path in names.items() if name != MANIFEST_NAME}
+    return {name: _describe(path.read_bytes()) for name, path in names.items() if name not in _MARKS}
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
@@ -54,9 +59,8 @@ def read_manifest(folder: Folder) -> Manifest | None:
     if not folder.exists(MANIFEST_NAME):
         return None
     try:
-        fields = json.loads(folder.read(MANIFEST_NAME))
-        manifest = Manifest(**fields)
-    except (ValueError, TypeError) as error:
+        manifest = TypeAdapter(Manifest).validate_json(folder.read(MANIFEST_NAME), strict=True)
+    except ValueError as error:
         raise StorageError(
             f"{folder.uri}/{MANIFEST_NAME} is not a manifest",
             expected=f"a JSON object of schema {MANIFEST_SCHEMA}",
@@ -68,7 +72,7 @@ def read_manifest(folder: Folder) -> Manifest | None:
 
 def verify(folder: Folder, manifest: Manifest) -> list[str]:
     """What differs between the files of ``folder`` and its manifest, a line each; empty if all is well."""
-    present = set(folder.names()) - {MANIFEST_NAME}
+    present = set(folder.names()) - _MARKS
     findings = [f"{name} is missing" for name in sorted(set(manifest.files) - present)]
     findings += [f"{name} is not in the manifest" for name in sorted(present - set(manifest.files))]
     for name in sorted(present & set(manifest.files)):

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from trainer.contract import CLASS_NAMES, NUM_CLASSES
 from trainer.errors import DataError, TrainingError
 from trainer.evaluation.calibration import expected_calibration_error, reliability_bins
+from trainer.evaluation.confidence import confidence_metrics
 from trainer.evaluation.intervals import wilson_interval
 
 ROW_SUM_TOLERANCE = 1e-3
@@ -31,7 +32,9 @@ def classification_metrics(probabilities: NDArray[np.float32], labels: NDArray[n
     - ``average_precision_macro``, ``_micro``: area under the precision–recall curve as the step-wise sum
       Σ (Rₙ − Rₙ₋₁)·Pₙ, per class against the rest, or over all (image, class) pairs. It is the figure that
       AutoML reports as "average precision"; it is no accuracy.
-    - ``roc_auc_macro``: one class against the rest; None where all labels are of one class.
+    - ``roc_auc_macro``, ``_micro``: one class against the rest, or over all (image, class) pairs; the former is
+      None where all labels are of one class.
+    - ``confidence_metrics``: precision, recall and so on at 24 thresholds.
     - ``expected_calibration_error``: from the 15 bins in ``calibration_bins``.
     - ``confusion_matrix``: counts, rows = truth, columns = prediction, in the order of ``CLASS_NAMES``.
 
@@ -55,6 +58,7 @@ def classification_metrics(probabilities: NDArray[np.float32], labels: NDArray[n
         **_ranking_metrics(scores, labels, present),
         "expected_calibration_error": expected_calibration_error(bins),
         "calibration_bins": bins,
+        "confidence_metrics": confidence_metrics(scores, labels),
         "confusion_matrix": matrix.tolist(),
     }
 
@@ -170,6 +174,7 @@ def _ranking_metrics(
         "average_precision_macro": float(np.mean(precisions)),
         "average_precision_micro": float(average_precision_score(truth.ravel(), scores.ravel())),
         "roc_auc_macro": float(np.mean(areas)) if separable else None,
+        "roc_auc_micro": float(roc_auc_score(truth.ravel(), scores.ravel())),
     }
 
 

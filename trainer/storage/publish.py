@@ -14,14 +14,15 @@ from trainer.storage.folder import Folder
 from trainer.storage.local import LocalFolder
 
 
-def publish(local: Path, folder: Folder, *, marker: str) -> None:
+def publish(local: Path, folder: Folder, *, marker: str, owned: Collection[str] = ()) -> None:
     """Copy every file below ``local`` to ``folder``, sorted by name, then create ``marker``.
 
+    What is left there below the payload's top-level names, and those ``owned`` besides, is overwritten or removed.
     Of several processes at most one commits. Raises AlreadyExistsError if the marker is there already,
     StorageError if another process publishes into this folder, or if it holds files that are not ours.
     """
     payload, content = _read_payload(local, marker)
-    owned = {_top(name) for name in payload}
+    owned = {*owned, *(_top(name) for name in payload)}
     ensure_vacant(folder, marker=marker, owned=owned)
     with folder.publication(marker, content) as publication:
         # Once more, as another process may have committed between the first look and the lock.

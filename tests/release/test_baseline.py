@@ -1,0 +1,58 @@
+"""Figures of a model that is not ours: imported, and compared with their like."""
+
+import re
+
+import pytest
+
+from tests.support.registries import line_with
+
+
+def test_like_is_compared_with_like(at, figures_file):
+    at("import-baseline automl-baseline --metrics", figures_file({"metrics": {"auPrc": 0.972, "logLoss": 0.25}}))
+    out = at("compare")
+    micro = line_with(out, "Average precision, micro")
+    assert re.split(r"\s{2,}", micro) == ["Average precision, micro", "0.9800", "0.9720", "+0.0080"]
+    assert "not comparable: the baseline has none" in line_with(out, "Accuracy")
+    assert "not comparable" in line_with(out, "Average precision, macro")
+    assert "−0.0500" in line_with(out, "Log loss")
+    assert "not known to have been tested on the same images" in out
+
+
+def test_the_mistake_of_the_project_before_is_not_repeated(at, figures_file):
+    figures = {"accuracy": 0.972, "average_precision": 0.972, "n": 10_000, "data_fingerprint": "f"}
+    at("import-baseline automl-baseline --metrics", figures_file(figures))
+    out = at("compare 1.0.0")
+    assert "gives the same number as average precision, so one is mislabelled" in line_with(out, "Accuracy")
+    assert "doesn't say how it averages" in line_with(out, "Average precision, macro")
+    assert "same images" not in out
+
+
+def test_a_baseline_is_a_version_of_its_own_name(at, figures_file):
+    path = figures_file({"average_precision": 0.972})
+    for _ in range(2):
+        at("import-baseline automl-baseline --metrics", path)
+    at("import-baseline automl-baseline --metrics", figures_file({"average_precision": 0.98}))
+    lines = at("list --name automl-baseline").splitlines()
+    assert [line.split()[0] for line in lines] == ["version", "1.0.0", "1.1.0"]
+    assert "a baseline can't be released" in at("promote 1.0.0 --name automl-baseline", code=2)
+    at("verify --name automl-baseline")
+    assert "0.9800" in at("compare")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("{", "can't be read"),
+        ("[0.97]", "can't be read"),
+        ({"precision": 0.9}, "received only precision"),
+        ({"accuracy": 97.2}, "accuracy = 97.2, which is no share of 1"),
+        ({"accuracy": "good", "logLoss": -1}, "accuracy = 'good', which is no figure; log_loss = -1"),
+    ],
+)
+def test_figures_that_are_none(at, figures_file, content, message):
+    assert message in at("import-baseline automl-baseline --metrics", figures_file(content), code=2)
+
+
+def test_what_has_no_baseline_or_file(at, tmp_path):
+    assert "import one: import-baseline automl-baseline" in at("compare", code=2)
+    assert "no such file" in at("import-baseline x --metrics", tmp_path / "none.json", code=5)

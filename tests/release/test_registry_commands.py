@@ -1,0 +1,118 @@
+"""The registry's commands as a person gives them: what they print, what they do, how they end."""
+
+import json
+
+from tests.support.registries import line_with, make_model, registered, registry_at
+from trainer.release.decisions import Wishes
+
+
+def test_list_shows_every_version_with_its_labels(at):
+    out = at("list")
+    header, *lines = out.splitlines()
+    assert header.split("  ")[0] == "version"
+    assert [line.split()[:5] for line in lines] == [
+        ["1.0.0", "dev", "yes", "eligible", "ok"],
+        ["1.1.0", "dev", "yes", "eligible", "ok"],
+        ["2.0.0", "dev", "no", "ineligible", "needs-improvement"],
+    ]
+    assert "95.00\N{NO-BREAK SPACE}% (94.50 to 95.50)" in lines[1]
+    assert lines[1].endswith("latest")
+    assert lines[2].endswith("refused by absolute, calibration")
+    assert "\x1b" not in out, "no colours in a pipe"
+
+
+def test_everything_is_there_for_programs_too(at):
+    document = json.loads(at("list --json"))
+    assert (document["latest"], document["production"]) == ("1.1.0", None)
+    assert [version["labels"]["approved"] for version in document["versions"]] == ["yes", "yes", "no"]
+    assert document["versions"][0]["figures"]["log_loss"] == 0.2
+    for words in ("show 1.0.0", "diff 1.0.0 latest", "verify", "promote 1.0.0", "history"):
+        assert isinstance(json.loads(at(f"{words} --json")), dict)
+
+
+def test_an_empty_registry_says_what_to_do(run, tmp_path):
+    code, out, err = run("list", "--registry-root", tmp_path / "registry")
+    assert (code, err) == (0, "")
+    assert "is empty: register a model folder first" in out
+
+
+def test_show_tells_all_about_one_version(at):
+    out = at("show 2.0.0")
+    assert "custom-cnn 2.0.0: stage dev, approved no, deployment ineligible, performance needs-improvement" in out
+    assert line_with(out, "absolute").split() == ["absolute", "refused", "The", "absolute", "gate", "spoke."]
+    assert line_with(out, "sensitivity").split()[1] == "passed"
+    assert "refused by absolute, calibration" in out.splitlines()[-1]
+    assert "1.1.0" in at("show").splitlines()[0], "latest, if nothing is said"
+
+
+def test_a_version_that_is_not_there(at):
+    err = at("show 9.0.0", code=2)
+    assert err == (
+        "trainer.registry: no such version – expected one of 1.0.0, 1.1.0, 2.0.0 – received 9.0.0 – see list\n"
+    )
+    assert "received prod" in at("show prod", code=2)
+
+
+def test_diff_shows_what_changed_and_what_of_it_is_more_than_chance(at):
+    out = at("diff 1.0.0 1.1.0")
+    assert line_with(out, "epochs").split() == ["epochs", "2", "3"]
+    assert "data: no difference" in out
+    assert "output_dir" not in out
+    accuracy = line_with(out, "Accuracy")
+    assert "93.00\N{NO-BREAK SPACE}% (92.50 to 93.50)" in accuracy
+    assert "+2.00 points (+1.34 to +2.66)" in accuracy
+    assert line_with(out, "Shirt").split()[-3:] == ["+2.00", "points", "+0.000"]
+    assert "filters" in at("diff 1.0.0 2.0.0")
+    assert "data_report" not in out
+
+
+def test_promote_and_roll_back(at):
+    at("promote 1.0.0 --to prod", "--why", "the first")
+    out = at("promote latest", "--why", "more accurate")
+    assert out.splitlines()[0].startswith("custom-cnn 1.1.0: stage prod")
+    assert line_with(at("list"), "1.1.0").split()[1] == "prod"
+    out = at("rollback", "--why", "answers Bag too often")
+    assert "1.1.0 is no longer in production" in out
+    assert "latest 1.0.0, in production 1.0.0" in out
+    deeds = [line.split()[4:6] for line in at("history").splitlines()[4:]]
+    assert deeds == [["promote", "1.0.0"], ["promote", "1.1.0"], ["rollback", "1.1.0"]]
+    assert "answers Bag too often; 1.0.0 is in production again" in at("history")
+    assert "nothing to roll back to" in at("rollback", code=2)
+
+
+def test_promoting_twice_makes_one_event(at):
+    at("promote 1.0.0")
+    at("promote 1.0.0")
+    assert at("history").count("promote") == 1
+
+
+def test_what_a_gate_refused_stays_out_of_production(at):
+    err = at("promote 2.0.0", code=7)
+    assert "received absolute: The absolute gate spoke; calibration: The calibration gate spoke – only" in err
+    assert err.count("\n") == 1
+    assert "approve it all the same with --override" in at("approve 2.0.0", code=7)
+    assert "--override needs a reason" in at("approve 2.0.0 --override", code=2)
+    assert "--reason is that of an override" in at("approve 2.0.0 --reason because", code=2)
+
+
+def test_an_override_is_shown_wherever_the_version_is(at, figures_file):
+    at("approve 2.0.0 --override", "--reason", "the demo is today")
+    at("promote 2.0.0")
+    at("import-baseline automl-baseline --metrics", figures_file({"auPrc": 0.9}))
+    for words in ("list", "show 2.0.0", "diff 1.0.0 2.0.0", "verify", "compare 2.0.0", "promote 2.0.0", "history"):
+        assert "the demo is today" in at(words), words
+    assert "yes, overridden" in line_with(at("list"), "2.0.0")
+    labels = json.loads(at("show 2.0.0 --json"))["labels"]
+    assert (labels["approved"], labels["performance"], labels["override"]) == ("yes", "needs-improvement", "yes")
+
+
+def test_an_approved_version_can_be_made_latest(at):
+    at("approve 1.0.0 --make-latest")
+    assert line_with(at("list"), "1.0.0").endswith("latest")
+
+
+def test_an_override_at_registration_is_kept(tmp_path):
+    registry = registry_at(tmp_path / "registry")
+    entry = registered(registry, make_model(tmp_path / "a"), "absolute", wishes=Wishes(reason="for a test"))
+    assert (entry.approved, entry.override.reason) == (True, "for a test")
+    assert registry.read().latest is None

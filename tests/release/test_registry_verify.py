@@ -1,0 +1,54 @@
+"""What `verify`, and whatever brings a version into production, finds."""
+
+from tests.support.keys import key_pair
+from tests.support.registries import line_with, make_model, registered, registry_at
+from trainer.release.store import INDEX_NAME
+
+
+def test_verify_finds_a_changed_byte(at, filled):
+    assert "signatures: not checked: no public key is set up" in at("verify")
+    path = filled / "custom-cnn" / "1.1.0" / "saved_model.pb"
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    err = at("verify", code=7)
+    assert "not as it was left – received 1.1.0: saved_model.pb was changed – restore" in err
+    assert at("verify 1.0.0").splitlines()[1].split() == ["1.0.0", "intact"]
+    for words in ("verify 1.1.0", "promote 1.1.0"):
+        assert "saved_model.pb was changed" in at(words, code=7)
+
+
+def test_verify_finds_what_was_done_to_the_history(at, filled):
+    index = filled / "custom-cnn" / INDEX_NAME
+    index.write_text(index.read_text().replace('"passed": false', '"passed": true'))
+    assert "index.json said something else than the history; it was made anew" in at("verify", code=7)
+    at("verify")
+    (filled / "custom-cnn" / "3.0.0").mkdir()
+    (filled / "custom-cnn" / "3.0.0" / "saved_model.pb").write_text("smuggled in")
+    assert "3.0.0 belongs to no event" in at("verify", code=7)
+
+
+def test_signatures_are_made_checked_and_missed(run, tmp_path):
+    private, public = key_pair(tmp_path)
+    other, _ = key_pair(tmp_path, "other")
+    root = tmp_path / "registry"
+    registry = registry_at(root)
+    registered(registry, make_model(tmp_path / "a", "a"), signing_key=private)
+    registered(registry, make_model(tmp_path / "b", "b"))
+    registered(registry, make_model(tmp_path / "c", "c"), signing_key=other)
+    env = {"TRAINER_REGISTRY_ROOT": str(root), "TRAINER_PUBLIC_KEY": str(public)}
+    code, out, _ = run("verify", "1.0.0", **env)
+    assert (code, out.splitlines()[-1]) == (0, "signatures: checked")
+    assert run("promote", "1.0.0", **env)[0] == 0
+    for version, fault in (("1.0.1", "registered without a signature"), ("1.0.2", "")):
+        code, _, err = run("promote", version, **env)
+        assert (code, fault in err) == (7, True), err
+    (root / "custom-cnn" / "signatures" / "1.0.0.sig").unlink()
+    code, _, err = run("verify", "1.0.0", **env)
+    assert (code, "1.0.0: its signature is missing" in err) == (7, True)
+
+
+def test_rolling_back_to_an_altered_version_is_refused(at, filled):
+    at("promote 1.0.0")
+    at("promote 1.1.0")
+    (filled / "custom-cnn" / "1.0.0" / "saved_model.pb").unlink()
+    assert "1.0.0 is not what was registered – received saved_model.pb is missing" in at("rollback", code=7)
+    assert line_with(at("list"), "1.1.0").split()[1] == "prod"

@@ -1,0 +1,123 @@
+"""Vertex AI follows the registry: the real client against local servers, both for the bucket and for Vertex."""
+
+import json
+from collections.abc import Iterator
+
+import grpc
+import pytest
+
+from tests.support.predictions import predictions
+from tests.support.registries import make_model, registered, registry_at
+from tests.support.vertex_server import VertexServer, vertex_server
+from trainer.errors import StorageError
+from trainer.evaluation.metrics import classification_metrics
+from trainer.registry import run
+from trainer.registry_commandline import parse
+from trainer.release.decisions import Wishes
+
+ROOT = "gs://registry-bucket/registry"
+MODEL = "projects/my-project/locations/us-central1/models/custom-cnn"
+
+
+@pytest.fixture
+def vertex(monkeypatch: pytest.MonkeyPatch) -> Iterator[VertexServer]:
+    with vertex_server() as running:
+        for name, value in running.environment.items():
+            monkeypatch.setenv(name, value)
+        yield running
+
+
+@pytest.fixture
+def go(server, vertex):  # noqa: ARG001 – it has to run
+    """Runs a command that Vertex follows."""
+    flags = ["--registry-root", ROOT, "--vertex-project=my-project", "--vertex-region=us-central1"]
+
+    def command(*words):
+        return run(parse([*words, *flags, f"--vertex-endpoint={vertex.endpoint}"], {}), {})
+
+    return command
+
+
+@pytest.fixture
+def versions(server, tmp_path):  # noqa: ARG001 – it has to run
+    """1.0.0 and 1.0.1 are approved, 1.0.2 was refused, 1.0.3 was approved all the same."""
+    figures = classification_metrics(*predictions(500))
+    registry = registry_at(ROOT)
+    for number, failing in enumerate([(), (), ("absolute",), ("calibration",)]):
+        wishes = Wishes(reason="the demo is today") if number == 3 else Wishes()
+        model = make_model(tmp_path / str(number), str(number), figures=figures)
+        registered(registry, model, *failing, wishes=wishes)
+    return registry
+
+
+def held(vertex):
+    """What Vertex holds, by our version."""
+    found = {}
+    for item in vertex.store.versions(MODEL):
+        (alias,) = (name for name in item.version_aliases if name.startswith("v"))
+        found[alias] = item
+    return found
+
+
+def aliases(vertex):
+    return {alias: sorted(set(item.version_aliases) - {alias}) for alias, item in held(vertex).items()}
+
+
+def test_what_is_approved_is_mirrored_and_nothing_else(go, vertex, versions):
+    report = go("mirror")
+    assert [name.rpartition("@")[0] for name in report.document["vertex"]] == [MODEL] * 3
+    assert sorted(held(vertex)) == ["v1-0-0", "v1-0-1", "v1-0-3"]
+    first = held(vertex)["v1-0-0"]
+    assert first.artifact_uri == versions.version_folder("1.0.0").uri
+    assert first.version_description == "# Model card of 0"
+    ours = {"stage": "dev", "approved": "yes", "deployment": "eligible", "performance": "ok"}
+    assert dict(first.labels).items() >= ours.items()
+
+
+def test_an_override_is_shown_in_vertex_too(go, vertex, versions):  # noqa: ARG001 – there they are
+    go("mirror")
+    overridden = held(vertex)["v1-0-3"]
+    assert overridden.labels["override"] == "yes"
+    assert overridden.labels["performance"] == "needs-improvement"
+    assert overridden.version_description.startswith(
+        "Refused by calibration; approved all the same by me@here: the demo"
+    )
+
+
+def test_aliases_follow_promotion_and_rollback(go, vertex, versions):  # noqa: ARG001 – there they are
+    go("promote", "1.0.0")
+    assert aliases(vertex) == {"v1-0-0": ["default", "latest"]}
+    go("promote", "1.0.1")
+    assert aliases(vertex) == {"v1-0-0": [], "v1-0-1": ["default", "latest"]}
+    assert {alias: item.labels["stage"] for alias, item in held(vertex).items()} == {"v1-0-0": "dev", "v1-0-1": "prod"}
+    go("rollback")
+    assert aliases(vertex) == {"v1-0-0": ["default", "latest"], "v1-0-1": []}
+    assert {alias: item.labels["stage"] for alias, item in held(vertex).items()} == {"v1-0-0": "prod", "v1-0-1": "dev"}
+
+
+def test_what_vertex_missed_is_made_up_for_by_the_same_command(go, vertex, versions):
+    go("promote", "1.0.0")
+    vertex.fail_next(1, grpc.StatusCode.PERMISSION_DENIED, "UploadModel")
+    with pytest.raises(StorageError, match="Vertex AI denies access"):
+        go("promote", "1.0.1")
+    assert versions.read().in_production == "1.0.1", "the registry is what counts"
+    go("promote", "1.0.1")
+    assert aliases(vertex) == {"v1-0-0": [], "v1-0-1": ["default", "latest"]}
+    assert [line["kind"] for line in versions.read().journal].count("promote") == 2
+    assert held(vertex)["v1-0-0"].labels["stage"] == "dev"
+
+
+def test_the_same_again_changes_nothing(go, vertex, versions):  # noqa: ARG001 – there they are
+    go("promote", "1.0.0")
+    go("mirror")
+    before = json.dumps([type(item).to_json(item) for item in held(vertex).values()])
+    go("mirror")
+    go("promote", "1.0.0")
+    assert json.dumps([type(item).to_json(item) for item in held(vertex).values()]) == before
+
+
+def test_approving_brings_a_version_into_vertex(go, vertex, versions):  # noqa: ARG001 – there they are
+    go("promote", "1.0.0")
+    go("approve", "1.0.2", "--override", "--reason", "good enough")
+    assert sorted(held(vertex)) == ["v1-0-0", "v1-0-2"]
+    assert aliases(vertex)["v1-0-2"] == []

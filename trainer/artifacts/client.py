@@ -1,0 +1,89 @@
+"""A stranger's view of a model: ``python -m trainer.artifacts.client MODEL QUESTIONS ANSWERS``.
+
+The check that the original system lacked. It runs in a process of its own, where nothing of training can help: it
+loads the SavedModel as TensorFlow Serving does, sends raw bytes to its signature and writes down what comes back.
+
+QUESTIONS is an ``.npz`` of images, uint8 (N, 28, 28, 1) each. ANSWERS will be an ``.npz`` with the probabilities
+float32 (N, 10) under the same names, and in ``seconds``, float64 (R,), how long each of R single images took.
+
+The exit code is 7 where the graph holds an op that is not on the allow-list: it is not loaded then.
+"""
+
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from trainer.artifacts.export import ALLOWED_OPS, SIGNATURE, operations
+from trainer.contract import INPUT_NAME, OUTPUT_NAME
+from trainer.errors import GateRefusedError, StorageError, TrainerError
+
+BATCH_SIZE = 500
+SECONDS = "seconds"
+WARM_UP_RUNS, TIMED_RUNS = 20, 300
+
+
+def main(argv: Sequence[str]) -> int:
+    """Ask the model, and return the exit code; what went wrong is one line on stderr."""
+    model, questions, answers = map(Path, argv)
+    try:
+        signature = load_signature(model)
+        with np.load(questions) as images:
+            given: dict[str, Any] = {name: answer(signature, images[name]) for name in images.files}
+            given[SECONDS] = time_single_images(signature, images[images.files[0]])
+    except TrainerError as error:
+        return _fail(str(error), error.exit_code)
+    except (tf.errors.OpError, TypeError, ValueError, KeyError) as error:
+        return _fail(f"the model does not turn raw bytes into probabilities: {error}", StorageError.exit_code)
+    np.savez(answers, **given)
+    return 0
+
+
+def load_signature(folder: Path) -> Any:
+    """The serving signature of the SavedModel in ``folder``, as any client gets to see it.
+
+    Raises GateRefusedError for an op that is not on the allow-list, StorageError for what can't be loaded.
+    """
+    if not (folder / "saved_model.pb").is_file():
+        raise StorageError("there is no SavedModel", expected=str(folder / "saved_model.pb"))
+    unknown = sorted(operations(folder) - ALLOWED_OPS)
+    if unknown:
+        raise GateRefusedError(f"the graph holds ops that are not on the allow-list: {', '.join(unknown)}")
+    try:
+        model = tf.saved_model.load(str(folder))
+        signature = model.signatures[SIGNATURE]
+    except (tf.errors.OpError, OSError, KeyError, ValueError) as error:
+        raise StorageError("the SavedModel can't be loaded", received=str(error)) from error
+    signature.model = model  # A signature does not keep the variables of its model alive.
+    return signature
+
+
+def answer(signature: Any, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """The probabilities float32 (N, 10) of ``images`` uint8 (N, 28, 28, 1), asked for in batches."""
+    batches = [images[start : start + BATCH_SIZE] for start in range(0, len(images), BATCH_SIZE)]
+    return np.concatenate([signature(**{INPUT_NAME: tf.constant(batch)})[OUTPUT_NAME].numpy() for batch in batches])
+
+
+def time_single_images(signature: Any, images: NDArray[np.uint8]) -> NDArray[np.float64]:
+    """Seconds from the bytes of one image to its probabilities, float64 (300,), one image after the other."""
+    seconds = []
+    for run in range(WARM_UP_RUNS + TIMED_RUNS):
+        place = run % len(images)
+        started = time.perf_counter()
+        answer(signature, images[place : place + 1])
+        seconds.append(time.perf_counter() - started)
+    return np.array(seconds[WARM_UP_RUNS:])
+
+
+def _fail(message: str, exit_code: int) -> int:
+    print(f"client: {' '.join(message.split())}", file=sys.stderr)
+    return exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,168 @@
+"""What a model does on the data it was made from, asked in a process of its own: the figures that the gates judge."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainer.contract import Examples
+from trainer.data import idx
+from trainer.data.leakage import find_copies
+from trainer.data.sources import locate
+from trainer.data.split import stratified_split
+from trainer.errors import DataError, GateRefusedError, StorageError, TrainerError, TrainingError
+from trainer.evaluation.gap import generalisation_gap
+from trainer.evaluation.metrics import class_performance, classification_metrics
+from trainer.release.evidence import Measured
+from trainer.release.variants import AS_THEY_ARE, VARIANTS
+
+CLIENT_SECONDS = 900
+_PROJECT = Path(__file__).resolve().parents[1]
+_BUILT_IN = ("fashion-mnist", "synthetic")
+_VALIDATION, _SECONDS = "validation", "seconds"
+
+
+@dataclass(frozen=True)
+class DataPlace:
+    """Where the data may be found: ``data`` as ``--data`` takes it, None for what the model's own report names."""
+
+    data: str | None
+    fashion_mnist_dir: Path | None
+    cache_dir: Path
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The images that a model was chosen and tested with, and how many of the test images it was trained on."""
+
+    validation: Examples
+    test: Examples
+    copies: int
+
+
+def find_parts(place: DataPlace, params: Mapping[str, Any], report: Mapping[str, Any]) -> Parts:
+    """The data of ``params.json`` and ``data_report.json``, split as they were for training.
+
+    Raises DataError when they can't be found, or are other ones.
+    """
+    name = place.data or _recorded_place(report["source"])
+    source = locate(name, fashion_mnist_dir=place.fashion_mnist_dir, cache_dir=place.cache_dir)
+    dataset = idx.read_dataset(source.paths)
+    _refuse_other(
+        "the data are not those that the model was made from", report["fingerprint"], idx.fingerprint(dataset)
+    )
+    settings = params["settings"]
+    split = stratified_split(
+        dataset.train.labels,
+        dataset.test.labels,
+        val_fraction=settings["val_fraction"],
+        seed=settings["seed"],
+        limit_train=settings["limit_train"],
+        limit_test=settings["limit_test"],
+    )
+    _refuse_other("the data can't be split as they were for training", params["split_fingerprint"], split.fingerprint)
+    copies = len(find_copies(dataset.train.images, dataset.test.images))
+    return Parts(dataset.train.take(split.validation), dataset.test.take(split.test), copies)
+
+
+def measure(model: Path, parts: Parts) -> tuple[Measured, NDArray[np.intp]]:
+    """The figures of the SavedModel in ``model``, and the class it predicts for each test image, int (N,).
+
+    Raises GateRefusedError for a graph that must not be loaded, StorageError or TrainingError for an artifact that
+    does not answer as it should.
+    """
+    answers = ask(model, questions(parts))
+    return figures(answers, parts), answers[AS_THEY_ARE].argmax(axis=1)
+
+
+def questions(parts: Parts) -> dict[str, NDArray[np.uint8]]:
+    """The images to send, by name: those of test, as they are and in every variant, and those of validation."""
+    changed = {name: change(parts.test.images) for name, change in VARIANTS.items()}
+    return {AS_THEY_ARE: parts.test.images, _VALIDATION: parts.validation.images, **changed}
+
+
+def figures(answers: Mapping[str, NDArray[Any]], parts: Parts) -> Measured:
+    """What the answers to ``questions`` are worth; ``seconds`` among them are those of single images."""
+    labels = parts.test.labels
+    of_test = classification_metrics(answers[AS_THEY_ARE], labels)
+    of_validation = classification_metrics(answers[_VALIDATION], parts.validation.labels)
+    on_variants = {name: float((answers[name].argmax(axis=1) == labels).mean()) for name in VARIANTS}
+    return Measured(
+        test=of_test,
+        validation=of_validation,
+        classes=class_performance(answers[AS_THEY_ARE], labels),
+        gap=generalisation_gap(of_validation, of_test),
+        accuracy_on={AS_THEY_ARE: of_test["accuracy"]["value"], **on_variants},
+        latency=_timing(answers[_SECONDS]),
+        copies=parts.copies,
+    )
+
+
+def predicted_classes(model: Path, images: NDArray[np.uint8]) -> NDArray[np.intp]:
+    """The class that the SavedModel in ``model`` predicts for each of ``images``, int (N,). Raises as ``measure``."""
+    answers = ask(model, {AS_THEY_ARE: images})[AS_THEY_ARE]
+    if answers.shape[:1] != images.shape[:1] or answers.ndim != 2:
+        raise TrainingError("the artifact does not answer every image", received=f"shape {answers.shape}")
+    classes: NDArray[np.intp] = answers.argmax(axis=1)
+    return classes
+
+
+def ask(model: Path, questions: Mapping[str, NDArray[np.uint8]]) -> dict[str, NDArray[Any]]:
+    """What ``trainer.artifacts.client`` answers, in a fresh process, to each array of images. Raises as ``measure``."""
+    with tempfile.TemporaryDirectory(prefix="trainer-client-") as name:
+        asked, answered = Path(name, "questions.npz"), Path(name, "answers.npz")
+        np.savez(asked, **dict[str, Any](questions))
+        command = [sys.executable, "-P", "-m", "trainer.artifacts.client", str(model), str(asked), str(answered)]
+        try:
+            done = subprocess.run(  # noqa: S603 – the arguments are ours
+                command, env=_environment(), capture_output=True, text=True, timeout=CLIENT_SECONDS, check=False
+            )
+        except subprocess.TimeoutExpired as error:
+            raise StorageError("the artifact does not answer", expected=f"within {CLIENT_SECONDS} s") from error
+        if done.returncode:
+            raise _failure(done)
+        with np.load(answered) as answers:
+            return dict(answers)
+
+
+def _recorded_place(source: Mapping[str, Any]) -> str:
+    """Where the data were. The published ones may come from elsewhere too, if that folder is not of this machine."""
+    name = str(source["name"])
+    place = name if name in _BUILT_IN or "://" in name else str(source["origin"])
+    return "fashion-mnist" if source["published"] and not Path(place).is_dir() else place
+
+
+def _refuse_other(what: str, expected: str, received: str) -> None:
+    if received != expected:
+        do = "name the place of the right ones with --data"
+        raise DataError(what, expected=f"fingerprint {expected}", received=received, do=do)
+
+
+def _environment() -> dict[str, str]:
+    """Ours, so that the client is of the same code, and answers on the processor, as the cheapest endpoint does."""
+    paths = [str(_PROJECT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    return os.environ | {
+        "PYTHONPATH": os.pathsep.join(paths),
+        "CUDA_VISIBLE_DEVICES": "-1",
+        "TF_CPP_MIN_LOG_LEVEL": "2",
+    }
+
+
+def _failure(done: "subprocess.CompletedProcess[str]") -> TrainerError:
+    last = (done.stderr.strip().splitlines() or ["nothing on stderr"])[-1]
+    reason = last.removeprefix("client: ")
+    if done.returncode == GateRefusedError.exit_code:
+        return GateRefusedError(reason)
+    return StorageError("the artifact does not answer", received=f"{reason} (exit code {done.returncode})")
+
+
+def _timing(seconds: NDArray[np.float64]) -> dict[str, float]:
+    median, p95 = np.percentile(1000 * seconds, [50, 95])
+    return {"median_ms": float(median), "p95_ms": float(p95), "n": len(seconds)}

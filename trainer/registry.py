@@ -1,0 +1,109 @@
+"""The registry's command: what is registered, what was released, and what changed.
+
+Nothing heavy is imported before it is needed: ``--help``, ``list`` or a wrong flag answer at once.
+"""
+
+import json
+import os
+import signal
+import sys
+import traceback
+from argparse import Namespace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from trainer import logs
+from trainer.errors import Interrupted, StorageError, TrainerError
+from trainer.registry_commandline import parse
+
+if TYPE_CHECKING:
+    from trainer.registry_commands import Report
+    from trainer.registry_vertex import Mirror
+    from trainer.release.store import Registry
+
+
+def main(argv: Sequence[str] | None = None, env: Mapping[str, str] | None = None) -> int:
+    """Run one command and return its exit code; a foreseen failure is one line on stderr."""
+    signal.signal(signal.SIGTERM, _interrupt)
+    signal.signal(signal.SIGINT, _interrupt)
+    env = os.environ if env is None else env
+    verbose = False
+    try:
+        options = parse(sys.argv[1:] if argv is None else argv, env)
+        verbose = options.verbose
+        logs.configure("text", verbose=verbose)
+        report = run(options, env)
+        _print(options, report.document, env)
+        if report.refusal:
+            raise report.refusal
+    except (TrainerError, Interrupted) as error:
+        return _fail(error, error.exit_code, verbose)
+    except BrokenPipeError:  # Whoever read our output has seen enough: registry list | head.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:  # A full or failing disk under a library that writes files by itself.
+        refused = StorageError("a file can't be read or written", received=str(error), do="see to the disk")
+        return _fail(refused, refused.exit_code, verbose)
+    return 0
+
+
+def run(options: Namespace, env: Mapping[str, str]) -> "Report":
+    """Do what the command asks for, then let Vertex AI follow if it is set up."""
+    from trainer.registry_commands import COMMANDS
+
+    registry, mirror = _open(options, env)
+    report = COMMANDS[options.command](registry, options)
+    if mirror is None:
+        return report
+    return replace(report, document={**report.document, "vertex": mirror.follow(report.touched)})
+
+
+def prepare(options: Namespace, env: Mapping[str, str]) -> None:
+    """What ``register`` would find wrong at the end of a long run, found before it begins."""
+    from trainer.registration import check_keys
+    from trainer.release.thresholds import load
+
+    registry, _ = _open(options, env)
+    load(options.gates)
+    check_keys(options.signing_key, options.public_key)
+    registry.check_writable()
+
+
+def _open(options: Namespace, env: Mapping[str, str]) -> "tuple[Registry, Mirror | None]":
+    from trainer.registry_identity import who
+    from trainer.release.store import Registry
+    from trainer.storage import open_folder
+
+    registry = Registry(open_folder(options.registry_root), options.name, who=who(env))
+    if not getattr(options, "vertex_project", None):
+        return registry, None
+    from trainer.registry_vertex import Mirror
+
+    return registry, Mirror(registry, options.vertex_project, options.vertex_region, options.vertex_endpoint)
+
+
+def _print(options: Namespace, document: Mapping[str, Any], env: Mapping[str, str]) -> None:
+    if options.json:
+        text = json.dumps(document, indent=2, ensure_ascii=False)
+    else:
+        from trainer.registry_tables import Page
+        from trainer.registry_views import show
+
+        text = show(options.command, document, Page.of_stdout(env))
+    print(text, flush=True)
+
+
+def _interrupt(number: int, _frame: object) -> None:
+    name = signal.Signals(number).name
+    raise Interrupted(f"interrupted by {name} – run the same command again, it goes on where it stopped")
+
+
+def _fail(error: BaseException, exit_code: int, verbose: bool) -> int:
+    if verbose:
+        traceback.print_exception(error)
+    print(f"trainer.registry: {error}", file=sys.stderr)
+    return exit_code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,224 @@
+"""What the registry's commands show to people: each document as lines of text."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from trainer.artifacts.formats import DASH, number, percent, setting_value, signed
+from trainer.registry_tables import Cell, Page
+
+Document = Mapping[str, Any]
+
+
+def show(command: str, document: Document, page: Page) -> str:
+    """The text of ``document``, as ``command`` has made it."""
+    parts = _VIEWS[command](document, page)
+    return "\n\n".join(part for part in parts if part)
+
+
+def _list(document: Document, page: Page) -> list[str]:
+    if not document["versions"]:
+        return [f"{document['registry']} is empty: register a model folder first."]
+    header = ("version", "stage", "approved", "deployment", "performance", "accuracy, 95 % interval", "log loss",
+              "avg. precision", "registered", "remark")  # fmt: skip
+    return [page.table(header, [_row(version) for version in document["versions"]])]
+
+
+def _row(version: Document) -> list[Cell | str]:
+    labels, figures = version["labels"], version["figures"]
+    precision = figures.get("average_precision_macro", figures.get("average_precision"))
+    return [
+        Cell(version["version"], "strong" if version["is_latest"] else ""),
+        Cell(labels["stage"], "strong" if labels["stage"] == "prod" else ""),
+        _approved(version),
+        labels["deployment"],
+        _performance(labels),
+        _figure(figures.get("accuracy")),
+        number(figures.get("log_loss"), 4),
+        number(precision, 4),
+        _moment(version["registered"]["when"]),
+        _remark(version),
+    ]
+
+
+def _approved(version: Document) -> Cell:
+    if version["override"]:
+        return Cell("yes, overridden", "caution")
+    approved = version["labels"]["approved"]
+    return Cell(approved, "good" if approved == "yes" else "bad")
+
+
+def _performance(labels: Document) -> Cell:
+    performance = labels.get("performance", DASH)
+    return Cell(performance, {"ok": "good", "needs-improvement": "bad"}.get(performance, ""))
+
+
+def _remark(version: Document) -> Cell:
+    remarks = ["latest"] if version["is_latest"] else []
+    refused = [verdict["gate"] for verdict in version["verdicts"] if not verdict["passed"]]
+    if refused:
+        remarks.append(f"refused by {', '.join(refused)}")
+    if version["override"]:
+        remarks.append(_override(version["override"]))
+    return Cell("; ".join(remarks), "caution" if version["override"] else "")
+
+
+def _override(override: Document) -> str:
+    return f"approved all the same by {override['who']}: {override['reason']}"
+
+
+def _about(document: Document, page: Page) -> list[str]:
+    labels = ", ".join(f"{name} {value}" for name, value in document["labels"].items())
+    lines = [f"{document['name']} {document['version']}: {labels}"]
+    if document.get("withdrawn"):
+        lines.append(f"{document['withdrawn']} is no longer in production")
+    if document["override"]:
+        lines.append(page.paint(Cell(_override(document["override"]), "caution")))
+    lines.append(f"latest {document['latest'] or DASH}, in production {document['production'] or DASH}")
+    return ["\n".join(lines + [f"Vertex AI: {name}" for name in document.get("vertex", ())])]
+
+
+def _registered(document: Document, page: Page) -> list[str]:
+    return [_gates(document, page), *_about(document, page)]
+
+
+def _one(document: Document, page: Page) -> list[str]:
+    facts = [
+        ("place", document["place"]),
+        ("run", document["run_id"]),
+        ("manifest", document["digest"]),
+        ("signed", "yes" if document["signed"] else "no"),
+        *((name.replace("_", " "), _figure(value)) for name, value in document["figures"].items()),
+    ]
+    about, gates = _about(document, page), _gates(document, page)
+    return [*about, page.table(("", ""), facts).lstrip("\n"), gates, *_history(document, page)]
+
+
+def _gates(document: Document, page: Page) -> str:
+    rows = [
+        (verdict["gate"], Cell("passed", "good") if verdict["passed"] else Cell("refused", "bad"), verdict["sentence"])
+        for verdict in document["verdicts"]
+    ]
+    return page.table(("gate", "verdict", "why"), rows) if rows else ""
+
+
+def _history(document: Document, page: Page) -> list[str]:
+    rows = [
+        (str(line["number"]), _moment(line["when"]), line["who"], _deed(line), line["version"], _reason(line))
+        for line in document["history"]
+        if line["kind"] != "reserve"
+    ]
+    return [page.table(("event", "when", "who", "what", "version", "why"), rows)] if rows else ["nothing happened yet"]
+
+
+def _deed(line: Document) -> Cell:
+    return Cell(line["kind"], {"rollback": "bad", "promote": "good"}.get(line["kind"], ""))
+
+
+def _reason(line: Document) -> str:
+    parts = [line["why"]]
+    if line.get("override") and line["override"] != line["why"]:
+        parts.append(f"override: {line['override']}")
+    if line.get("restored"):
+        parts.append(f"{line['restored']} is in production again")
+    if line.get("latest"):
+        parts.append(f"latest is {line['latest']}")
+    return "; ".join(parts)
+
+
+def _diff(document: Document, page: Page) -> list[str]:
+    names = tuple(document[side]["version"] for side in "ab")
+    parts = [page.table(("", *names), [(title, *map(_status, (document["a"], document["b"]))) for title in ["status"]])]
+    for title in ("settings", "circumstances", "data"):
+        rows = [(item["name"], setting_value(item["a"]), setting_value(item["b"])) for item in document[title]]
+        parts.append(page.table((title, *names), rows) if rows else f"{title}: no difference")
+    metrics = [
+        (row["name"], _figure(row["a"]), _figure(row["b"]), _change(row, good_if_higher="loss" not in row["name"]))
+        for row in document["metrics"]
+        if not row["name"].startswith("Expected")
+    ]
+    parts.append(page.table(("metric, on test", *names, "difference"), metrics))
+    parts.append(page.table(("class", *(f"recall {name}" for name in names), "difference", "F1 difference"), [
+        (row["class"], percent(row["recall"]["a"]), percent(row["recall"]["b"]),
+         _points(row["recall"]["difference"]), signed(row["f1"]["difference"], 3))
+        for row in document["classes"]
+    ]))  # fmt: skip
+    return parts
+
+
+def _status(version: Document) -> str:
+    labels = ", ".join(f"{name} {value}" for name, value in version["labels"].items())
+    return f"{labels}; {_override(version['override'])}" if version["override"] else labels
+
+
+def _change(row: Document, *, good_if_higher: bool) -> Cell:
+    difference = row["difference"]
+    if difference is None:
+        return Cell(DASH)
+    style = "" if not difference else "good" if (difference > 0) == good_if_higher else "bad"
+    if "low" not in row:
+        return Cell(signed(difference, 4), style)
+    beyond_chance = row["low"] > 0 or row["high"] < 0
+    interval = f" ({signed(100 * row['low'])} to {signed(100 * row['high'])})"
+    return Cell(_points(difference).text + interval, style if beyond_chance else "")
+
+
+def _points(difference: float | None) -> Cell:
+    return Cell(DASH if difference is None else f"{signed(100 * difference)} points")
+
+
+def _verify(document: Document, page: Page) -> list[str]:
+    rows = [
+        (version["version"], Cell("altered", "bad") if version["faults"] else Cell("intact", "good"),
+         "; ".join(version["faults"]) or str(_remark(version).text))
+        for version in document["versions"]
+    ]  # fmt: skip
+    faults = "\n".join(page.paint(Cell(fault, "bad")) for fault in document["faults"])
+    table = page.table(("version", "files", "remark"), rows) if rows else "there are no versions"
+    return [table, faults, f"signatures: {document['signatures']}"]
+
+
+def _compare(document: Document, page: Page) -> list[str]:
+    ours, theirs = document["version"], document["baseline"]
+    rows = [
+        (row["metric"], number(row["ours"], 4), number(row["theirs"], 4), signed(row["difference"], 4), row["remark"])
+        for row in document["rows"]
+    ]
+    notes = ["The difference is ours minus theirs. Average precision is no accuracy: each is compared with its like."]
+    if not document["same_images"]:
+        notes.append("The baseline is not known to have been tested on the same images: compare with care.")
+    if ours["override"]:
+        notes.append(f"Version {ours['version']}: {_override(ours['override'])}.")
+    header = ("metric, on test", f"version {ours['version']}", f"{theirs['name']} {theirs['version']}", "difference")
+    return [page.table((*header, "remark"), rows), "\n".join(notes)]
+
+
+def _figure(value: Any) -> str:
+    """A number, or a proportion with its interval."""
+    if isinstance(value, Mapping):
+        if "low" not in value:
+            return percent(value["value"], 2)
+        return f"{percent(value['value'], 2)} ({100 * value['low']:.2f} to {100 * value['high']:.2f})"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return number(value, 4) if isinstance(value, float) else setting_value(value)
+
+
+def _moment(when: str) -> str:
+    """To the minute; UTC as in the history."""
+    return when[:16].replace("T", " ")
+
+
+_VIEWS: Mapping[str, Callable[[Document, Page], Sequence[str]]] = {
+    "register": _registered,
+    "list": _list,
+    "mirror": _list,
+    "show": _one,
+    "history": _history,
+    "diff": _diff,
+    "verify": _verify,
+    "approve": _about,
+    "promote": _about,
+    "rollback": _about,
+    "import-baseline": _about,
+    "compare": _compare,
+}

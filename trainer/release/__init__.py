@@ -1,0 +1,1 @@
+"""What becomes of a model folder: gates, version, history, signature."""

@@ -1,0 +1,101 @@
+"""The four documents in ``metadata/``, checked once at the door, so that what the gates read in them is there.
+
+The schemas name only that. Whether it is true is for the gates to say.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from trainer.contract import METADATA_DIR
+from trainer.storage import Folder
+
+
+class _Schema(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+
+class _Mistaken(_Schema):
+    name: str = Field(alias="class")
+    count: int
+
+
+class _ClassRow(_Schema):
+    recall: float | None
+    support: int
+    mistaken_for: Sequence[_Mistaken]
+
+
+class _ClassPerformance(_Schema):
+    classes: Mapping[str, _ClassRow]
+
+
+class _Metrics(_Schema):
+    test: Mapping[str, Any]
+    validation: Mapping[str, Any]
+    synthetic: bool = False
+
+
+class _SplitSettings(_Schema):
+    seed: int
+    val_fraction: float
+    limit_train: int
+    limit_test: int
+
+
+class _Params(_Schema):
+    run_id: str
+    split_fingerprint: str
+    settings: _SplitSettings
+
+
+class _Source(_Schema):
+    name: str
+    origin: str
+    synthetic: bool
+    published: bool
+
+
+class _Leakage(_Schema):
+    copies: int
+
+
+class _DataReport(_Schema):
+    fingerprint: str
+    blocking: Sequence[str]
+    source: _Source
+    leakage: _Leakage
+
+
+SCHEMAS: Mapping[str, type[BaseModel]] = {
+    "params": _Params,
+    "metrics": _Metrics,
+    "class_performance": _ClassPerformance,
+    "data_report": _DataReport,
+}
+
+
+def read_documents(folder: Folder) -> tuple[dict[str, dict[str, Any]], list[str]]:
+    """The documents by name, and what is wrong with them, a line each; a faulty document is empty."""
+    documents: dict[str, dict[str, Any]] = {}
+    findings: list[str] = []
+    for name, schema in SCHEMAS.items():
+        path = f"{METADATA_DIR}/{name}.json"
+        documents[name] = {}
+        if not folder.exists(path):
+            findings.append(f"{path} is missing")
+            continue
+        try:
+            document = json.loads(folder.read(path))
+            schema.model_validate(document)
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            place = ".".join(map(str, first["loc"]))
+            findings.append(f"{path} is not as the trainer writes it: {place or 'the whole'}: {first['msg']}")
+        except ValueError as error:
+            findings.append(f"{path} is not JSON: {error}")
+        else:
+            documents[name] = document
+    return documents, findings

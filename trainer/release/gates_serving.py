@@ -1,0 +1,147 @@
+"""Gates on what a client gets: the exported artifact itself, asked with raw bytes."""
+
+from collections.abc import Iterator, Mapping
+from math import isnan, nan
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trainer.contract import CLASS_NAMES
+from trainer.release.evidence import Evidence, Measured
+from trainer.release.thresholds import Sensitivity, Thresholds
+from trainer.release.variants import AS_THEY_ARE, IN_WORDS, SHUFFLED
+from trainer.release.verdict import Verdict, not_measured, percent, verdict
+
+#: What must be written; whatever else is written must agree too.
+_ALWAYS = {
+    "accuracy", "f1_macro", "f1_weighted", "log_loss", "average_precision_macro", "average_precision_micro",
+    "roc_auc_macro", "expected_calibration_error",
+}  # fmt: skip
+#: In a set of ten classes of equal size.
+_EVEN_SHARE = 1 / len(CLASS_NAMES)
+# What a difference of two decimal fractions may be off by, being a difference of binary ones.
+_ROUNDING = 1e-12
+
+
+def agreement(evidence: Evidence, thresholds: Thresholds) -> Verdict:
+    """What is written of the model is what it does: the check that the original system lacked."""
+    if evidence.measured is None:
+        return not_measured("agreement", evidence.unmeasured)
+    allowed = thresholds.agreement.tolerance
+    distances = dict(_distances(evidence, evidence.measured))
+    # Not `> allowed`: a distance that is not a number is none that is allowed.
+    beyond = {name: pair for name, pair in distances.items() if not abs(pair[0] - pair[1]) <= allowed + _ROUNDING}
+    listed = ", ".join(f"{name} {_shown(written)} against {_shown(found)}" for name, (written, found) in beyond.items())
+    fault = (
+        f"the model is not what its documents say: {len(beyond)} of {len(distances)} figures differ by more than "
+        f"{allowed:g}, written against measured: {listed}"
+    )
+    largest = max(abs(written - found) for written, found in distances.values())
+    praise = (
+        f"asked in a process of its own with the raw bytes, the artifact gives all {len(distances)} written figures "
+        f"to {allowed:g} (largest difference {largest:.1g})"
+    )
+    differ = {name: [None if isnan(figure) else figure for figure in pair] for name, pair in beyond.items()}
+    figures = {"differ": differ, "compared": len(distances), "allowed": allowed}
+    return verdict("agreement", [fault] if beyond else [], praise, figures)
+
+
+def sensitivity(evidence: Evidence, thresholds: Thresholds) -> Verdict:
+    """It looks at what the images show, and it was made for images as they are."""
+    measured, limits = evidence.measured, thresholds.sensitivity
+    if measured is None:
+        return not_measured("sensitivity", evidence.unmeasured)
+    plain = measured.accuracy_on[AS_THEY_ARE]
+    falls = {name: 100 * (plain - accuracy) for name, accuracy in measured.accuracy_on.items() if name in IN_WORDS}
+    faults = [
+        f"accuracy rises by {-fall:.1f} points on images {IN_WORDS[name]}: the model was made for such ones"
+        for name, fall in falls.items()
+        if -fall > limits.rise_at_most_points
+    ]
+    if falls[SHUFFLED] < limits.fall_without_content_at_least_points:
+        faults.append(
+            f"accuracy hardly depends on what the images show: it falls by {falls[SHUFFLED]:.1f} points when their "
+            f"pixels are shuffled, it must fall by at least {limits.fall_without_content_at_least_points:g}"
+        )
+    faults += _favourites(measured, limits)
+    listed = ", ".join(f"{fall:.1f} on images {IN_WORDS[name]}" for name, fall in falls.items())
+    how_far = f"accuracy falls by points: {listed}"
+    figures = {"accuracy_on": dict(measured.accuracy_on), "largest_share": max(_shares(measured)[1])}
+    return verdict("sensitivity", [*faults, how_far] if faults else [], how_far, figures)
+
+
+def latency(evidence: Evidence, thresholds: Thresholds) -> Verdict:
+    """A client does not wait long. Measured on the machine that registers the model."""
+    measured, most = evidence.measured, thresholds.latency.p95_ms_at_most
+    if measured is None:
+        return not_measured("latency", evidence.unmeasured)
+    timing = measured.latency
+    sentence = (
+        f"95 of 100 single images take at most {timing['p95_ms']:.1f} ms "
+        f"(median {timing['median_ms']:.1f} ms, n = {timing['n']:.0f})"
+    )
+    faults = [f"{sentence}, it must be at most {most:g} ms"] if timing["p95_ms"] > most else []
+    return verdict("latency", faults, sentence, {**timing, "p95_ms_at_most": most})
+
+
+def _distances(evidence: Evidence, measured: Measured) -> Iterator[tuple[str, tuple[float, float]]]:
+    """Each figure's name, and what is written and what was measured; not a number where nothing is written."""
+    for part, found in (("test", measured.test), ("validation", measured.validation)):
+        written = evidence.metrics.get(part, {})
+        matrix = np.array(found["confusion_matrix"])
+        for name in found:
+            figure = _number(found[name])
+            if not isnan(figure) and (name in _ALWAYS or name in written):
+                yield f"{part} {name}", (_number(written.get(name)), figure)
+        yield f"{part} confusion_matrix", (_share_moved(written.get("confusion_matrix"), matrix), 0.0)
+    classes = evidence.class_performance.get("classes", {})
+    matrix = np.array(measured.test["confusion_matrix"])
+    yield "class_performance", (_share_moved(_counts(classes), matrix), 0.0)
+
+
+def _number(value: Any) -> float:
+    """A figure, or the value of one with an interval; not a number for anything else."""
+    if isinstance(value, Mapping):
+        value = value.get("value")
+    return float(value) if isinstance(value, int | float) else nan
+
+
+def _shown(figure: float) -> str:
+    return "nothing" if isnan(figure) else f"{figure:.4f}"
+
+
+def _share_moved(written: Any, measured: NDArray[np.int64]) -> float:
+    """The share of all images by which the cell differs most, of two confusion matrices."""
+    try:
+        cells = np.asarray(written, np.float64) - measured
+    except (ValueError, TypeError):
+        return nan
+    return float(np.abs(cells).max() / measured.sum())
+
+
+def _counts(classes: Mapping[str, Any]) -> list[list[float]]:
+    """The confusion matrix as ``class_performance.json`` tells it; without rows if it does not name every class."""
+    matrix = []
+    for name in CLASS_NAMES if set(CLASS_NAMES) <= set(classes) else ():
+        mistaken = {item["class"]: item["count"] for item in classes[name]["mistaken_for"]}
+        hits = (classes[name]["recall"] or 0) * classes[name]["support"]
+        matrix.append([hits if other == name else mistaken.get(other, 0) for other in CLASS_NAMES])
+    return matrix
+
+
+def _shares(measured: Measured) -> tuple[list[float], list[float]]:
+    """Of each class: its share of the images, and of the predictions."""
+    matrix = np.array(measured.test["confusion_matrix"])
+    true, predicted = (matrix.sum(axis=axis) / matrix.sum() for axis in (1, 0))
+    return true.tolist(), predicted.tolist()
+
+
+def _favourites(measured: Measured, limits: Sensitivity) -> list[str]:
+    """Classes that are predicted too often. One that has more than its tenth of the images may have as much more."""
+    rows = zip(CLASS_NAMES, *_shares(measured), strict=True)
+    return [
+        f"{percent(predicted)} of the predictions are {name}, at most {percent(allowed)} may be"
+        for name, true, predicted in rows
+        if predicted > (allowed := limits.largest_share_at_most + max(0.0, true - _EVEN_SHARE))
+    ]

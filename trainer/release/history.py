@@ -1,0 +1,281 @@
+"""The registry's memory: events, one file each, and what they add up to.
+
+An event is created once and never changed, under the next free number: that creation is the registry's only
+compare-and-swap. Everything else, ``index.json`` too, is these events folded together by pure functions.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Self
+
+from trainer.errors import StorageError
+from trainer.release.verdict import Verdict
+from trainer.release.versions import Makings, Version
+
+SCHEMA = 1
+_OWN_FIELDS = ("number", "kind", "version", "who", "when", "why")
+#: What of an event's detail is kept in the index, for ``history`` to show.
+_JOURNALLED = ("override", "latest", "restored")
+
+
+@dataclass(frozen=True)
+class Change:
+    """What is about to happen; it becomes an event when it gets its number.
+
+    ``kind``: ``reserve`` (a version for this content, before its files are copied), ``register``, ``import`` (a
+    baseline), ``approve``, ``promote`` or ``rollback``. ``detail`` is JSON-able, and its keys are the kind's own.
+    """
+
+    kind: str
+    version: str
+    why: str
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something that happened. ``when``: UTC, RFC 3339."""
+
+    number: int
+    kind: str
+    version: str
+    who: str
+    when: str
+    why: str
+    detail: Mapping[str, Any]
+
+    def as_json(self) -> bytes:
+        own = {name: getattr(self, name) for name in _OWN_FIELDS}
+        return (json.dumps({"schema": SCHEMA, **own, **self.detail}, indent=2, ensure_ascii=False) + "\n").encode()
+
+    @classmethod
+    def from_json(cls, content: bytes, *, place: str) -> Self:
+        """Raises StorageError about ``place`` for what is not one of our events."""
+        try:
+            fields = json.loads(content)
+            if fields.pop("schema") != SCHEMA:
+                raise ValueError("of another schema, so of another version of this package")
+            own = {name: fields.pop(name) for name in _OWN_FIELDS}
+            return cls(**own, detail=fields)
+        except (ValueError, KeyError, AttributeError, TypeError) as error:
+            expected = f"a JSON object of schema {SCHEMA}"
+            do = "restore this file from a backup"
+            raise StorageError(
+                f"{place} is not an event of the registry", expected=expected, received=repr(error), do=do
+            ) from error
+
+
+@dataclass(frozen=True)
+class Override:
+    """Somebody approved a version that a gate had refused."""
+
+    who: str
+    when: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One version. ``verdicts`` come without their figures here, which stand in the event; a baseline has none.
+
+    Attributes:
+        digest: SHA-256 (hex) of ``manifest.json``, so of all content.
+        figures: the headline figures on test: numbers, or ``{"value", "low", "high"}``.
+        signed: whether a signature was made.
+        event: number of the event that registered it.
+    """
+
+    version: str
+    digest: str
+    run_id: str
+    makings: Makings
+    verdicts: tuple[Verdict, ...]
+    figures: Mapping[str, Any]
+    signed: bool
+    who: str
+    when: str
+    why: str
+    event: int
+    override: Override | None = None
+    baseline: bool = False
+
+    @property
+    def failed(self) -> tuple[Verdict, ...]:
+        return tuple(verdict for verdict in self.verdicts if not verdict.passed)
+
+    @property
+    def approved(self) -> bool:
+        return not self.baseline and (not self.failed or self.override is not None)
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self) | {"verdicts": [verdict.as_dict() for verdict in self.verdicts]}
+
+    @classmethod
+    def from_dict(cls, fields: Mapping[str, Any]) -> Self:
+        typed = {
+            "makings": Makings(**fields["makings"]),
+            "verdicts": tuple(map(Verdict.from_dict, fields["verdicts"])),
+            "override": Override(**fields["override"]) if fields["override"] else None,
+        }
+        return cls(**{name: value for name, value in fields.items() if name != "labels"} | typed)
+
+
+@dataclass(frozen=True)
+class Reservation:
+    """A version whose files are being copied, or were never copied to the end: the next attempt goes on with it."""
+
+    version: str
+    makings: Makings
+    when: str
+
+
+@dataclass(frozen=True)
+class Index:
+    """All events up to ``number``, folded together.
+
+    ``entries`` by version, in order of registration; ``reserved`` by digest of the content. ``production`` lists the
+    promotions that were not rolled back, oldest first: its last is in production. ``journal`` has who did what, when
+    and why, a line each.
+    """
+
+    number: int = 0
+    entries: Mapping[str, Entry] = field(default_factory=dict)
+    reserved: Mapping[str, Reservation] = field(default_factory=dict)
+    latest: str | None = None
+    production: tuple[str, ...] = ()
+    journal: tuple[Mapping[str, Any], ...] = ()
+
+    @property
+    def in_production(self) -> str | None:
+        return self.production[-1] if self.production else None
+
+    @property
+    def taken(self) -> dict[Version, Makings]:
+        """Every version that was ever given away, with what is or will be in it."""
+        finished = {Version.parse(entry.version): entry.makings for entry in self.entries.values()}
+        return finished | {Version.parse(item.version): item.makings for item in self.reserved.values()}
+
+    def with_digest(self, digest: str) -> Entry | None:
+        return next((entry for entry in self.entries.values() if entry.digest == digest), None)
+
+    def as_json(self) -> bytes:
+        document = {
+            "schema": SCHEMA,
+            "number": self.number,
+            "latest": self.latest,
+            "production": self.production,
+            "versions": [entry.as_dict() | {"labels": labels(entry, self)} for entry in self.entries.values()],
+            "reserved": {digest: asdict(item) for digest, item in self.reserved.items()},
+            "journal": self.journal,
+        }
+        return (json.dumps(document, ensure_ascii=False) + "\n").encode()
+
+    @classmethod
+    def from_json(cls, content: bytes) -> Self:
+        """Raises ValueError, KeyError or TypeError for anything else than what ``as_json`` wrote."""
+        document = json.loads(content)
+        if document["schema"] != SCHEMA:
+            raise ValueError("another schema")
+        entries = [Entry.from_dict(fields) for fields in document["versions"]]
+        reserved = {
+            digest: Reservation(**{**fields, "makings": Makings(**fields["makings"])})
+            for digest, fields in document["reserved"].items()
+        }
+        return cls(
+            number=document["number"],
+            entries={entry.version: entry for entry in entries},
+            reserved=reserved,
+            latest=document["latest"],
+            production=tuple(document["production"]),
+            journal=tuple(document["journal"]),
+        )
+
+
+def fold(index: Index, event: Event) -> Index:
+    """The index after ``event``. Raises StorageError for a kind of event that this version of the package lacks."""
+    if event.kind not in _FOLDS:
+        raise StorageError(
+            f"event {event.number} of the registry is of an unknown kind",
+            expected=f"one of {', '.join(_FOLDS)}",
+            received=event.kind,
+            do="update this package",
+        )
+    line = {name: getattr(event, name) for name in _OWN_FIELDS}
+    line |= {name: event.detail[name] for name in _JOURNALLED if name in event.detail}
+    return replace(_FOLDS[event.kind](index, event), number=event.number, journal=(*index.journal, line))
+
+
+def labels(entry: Entry, index: Index) -> dict[str, str]:
+    """The labels, in a form that Vertex AI accepts: they follow from gates and events, nobody sets them."""
+    marks = {
+        "stage": "prod" if entry.version == index.in_production else "dev",
+        "approved": "yes" if entry.approved else "no",
+        "deployment": "eligible" if entry.approved else "ineligible",
+    }
+    if not entry.baseline:
+        marks["performance"] = "needs-improvement" if entry.failed else "ok"
+    if entry.override:
+        marks["override"] = "yes"
+    return marks
+
+
+def _reserve(index: Index, event: Event) -> Index:
+    reservation = Reservation(event.version, Makings(**event.detail["makings"]), event.when)
+    return replace(index, reserved={**index.reserved, event.detail["digest"]: reservation})
+
+
+def _register(index: Index, event: Event) -> Index:
+    detail = event.detail
+    verdicts = [Verdict(item["gate"], item["passed"], item["sentence"], {}) for item in detail["verdicts"]]
+    entry = Entry(
+        version=event.version,
+        digest=detail["digest"],
+        run_id=detail["run_id"],
+        makings=Makings(**detail["makings"]),
+        verdicts=tuple(verdicts),
+        figures=detail["figures"],
+        signed=detail["signed"],
+        who=event.who,
+        when=event.when,
+        why=event.why,
+        event=event.number,
+        override=_override(event),
+        baseline=event.kind == "import",
+    )
+    reserved = {digest: item for digest, item in index.reserved.items() if digest != entry.digest}
+    entries = {**index.entries, entry.version: entry}
+    return replace(_move_latest(index, event), entries=entries, reserved=reserved)
+
+
+def _approve(index: Index, event: Event) -> Index:
+    entry = index.entries[event.version]
+    entry = replace(entry, override=_override(event) or entry.override)
+    return replace(_move_latest(index, event), entries={**index.entries, entry.version: entry})
+
+
+def _promote(index: Index, event: Event) -> Index:
+    return replace(_move_latest(index, event), production=(*index.production, event.version))
+
+
+def _rollback(index: Index, event: Event) -> Index:
+    return replace(_move_latest(index, event), production=index.production[:-1])
+
+
+def _move_latest(index: Index, event: Event) -> Index:
+    return replace(index, latest=event.detail.get("latest", index.latest))
+
+
+def _override(event: Event) -> Override | None:
+    reason = event.detail.get("override")
+    return Override(event.who, event.when, reason) if reason else None
+
+
+_FOLDS = {
+    "reserve": _reserve,
+    "register": _register,
+    "import": _register,
+    "approve": _approve,
+    "promote": _promote,
+    "rollback": _rollback,
+}

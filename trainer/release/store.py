@@ -1,0 +1,204 @@
+"""The registry in a folder or bucket: reads the history, appends to it, keeps the versions' files.
+
+<root>/custom-cnn/1.2.0/…              a committed model folder, immutable
+<root>/custom-cnn/history/000042.json  one event each; creating it is the compare-and-swap
+<root>/custom-cnn/signatures/1.2.0.sig
+<root>/custom-cnn/index.json           all events folded together: a cache, made again when lost or behind
+"""
+
+import hashlib
+import logging
+import re
+import tempfile
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+from trainer.artifacts.manifest import read_manifest
+from trainer.artifacts.manifest import verify as verify_files
+from trainer.contract import MANIFEST_NAME
+from trainer.errors import AlreadyExistsError, NotFoundError, SettingsError, StorageError, TrainerError
+from trainer.release import signing
+from trainer.release.history import Change, Entry, Event, Index, fold
+from trainer.storage import Folder, publish
+
+log = logging.getLogger(__name__)
+
+INDEX_NAME = "index.json"
+# Also a Vertex AI model id.
+_NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
+
+Decide = Callable[[Index], Change | None]
+
+
+class Registry:
+    """The versions of one name below ``root``. ``who`` goes into every event that this process makes."""
+
+    def __init__(self, root: Folder, name: str, *, who: str) -> None:
+        if not _NAME.fullmatch(name):
+            expected = "a lower-case letter, then up to 62 lower-case letters, digits, '-' or '_'"
+            raise SettingsError("not a usable name for a registered model", expected=expected, received=repr(name))
+        self._root = root
+        self._folder = root.child(name)
+        self._who = who
+        self.name = name
+
+    def beside(self, name: str) -> "Registry":
+        """The versions of another name, below the same root."""
+        return Registry(self._root, name, who=self._who)
+
+    @property
+    def uri(self) -> str:
+        return self._folder.uri
+
+    def check_writable(self) -> None:
+        """Raises StorageError where nothing could be registered."""
+        self._folder.check_writable()
+
+    def read(self) -> Index:
+        """The state of the registry. Mends the index where it is lost or behind, and the folder may be written to."""
+        cached = self._read_index()
+        index = cached
+        while event := self._find_event(index.number + 1):
+            index = fold(index, event)
+        if index.number != cached.number:
+            self._write_index(index)
+        return index
+
+    def append(self, decide: Decide) -> Index:
+        """Make the event that ``decide`` asks for, and ask again as long as others are faster.
+
+        What ``decide`` raises, because its change makes no sense any more, is passed on. None: nothing to do.
+        """
+        index = self.read()
+        while change := decide(index):
+            number, when = index.number + 1, datetime.now(UTC).isoformat(timespec="seconds")
+            event = Event(number, change.kind, change.version, self._who, when, change.why, change.detail)
+            try:
+                self._folder.create(_event_name(number), event.as_json())
+            except AlreadyExistsError:
+                index = self.read()
+                continue
+            index = fold(index, event)
+            self._write_index(index)
+            break
+        return index
+
+    def event(self, number: int) -> Event:
+        """Raises NotFoundError if there is none of this number yet."""
+        name = _event_name(number)
+        return Event.from_json(self._folder.read(name), place=f"{self.uri}/{name}")
+
+    def events(self) -> list[Event]:
+        """The whole history, oldest first."""
+        found: list[Event] = []
+        while event := self._find_event(len(found) + 1):
+            found.append(event)
+        return found
+
+    def version_folder(self, version: str) -> Folder:
+        return self._folder.child(version)
+
+    def publish(self, local: Path, version: str) -> None:
+        """Copy a committed model folder to ``version``. Fine if it is there already, as a killed process left it."""
+        target = self.version_folder(version)
+        try:
+            publish(local, target, marker=MANIFEST_NAME)
+        except StorageError as error:
+            # It was committed before, or another process that registers the same model was faster.
+            if not target.exists(MANIFEST_NAME):
+                raise
+            if target.read(MANIFEST_NAME) != (local / MANIFEST_NAME).read_bytes():
+                received, do = f"{target.uri} with other content", "run verify"
+                raise StorageError("this version's folder is taken", received=received, do=do) from error
+
+    def publish_signature(self, local: Path, version: str) -> None:
+        """One that is there already stays: two signatures of the same content differ, and both are good."""
+        try:
+            self._folder.create(_signature_name(version), local.read_bytes())
+        except AlreadyExistsError:
+            log.debug("%s is signed already", version)
+
+    def faults(self, entry: Entry, public_key: Path | None) -> list[str]:
+        """What is wrong with the files of a version, a line each. Without a key the signature is not looked at."""
+        folder = self.version_folder(entry.version)
+        try:
+            digest = hashlib.sha256(folder.read(MANIFEST_NAME)).hexdigest()
+            if digest != entry.digest:
+                return [f"{MANIFEST_NAME} is not the one that was registered"]
+            manifest = read_manifest(folder)
+        except NotFoundError:
+            return [f"{MANIFEST_NAME} is missing, or the whole folder"]
+        found = verify_files(folder, manifest) if manifest else []
+        # A baseline has nothing that anybody would run.
+        return found if public_key is None or entry.baseline else found + self._signature_faults(entry, public_key)
+
+    def strays(self, index: Index) -> list[str]:
+        """What lies in the registry and no event accounts for, a line each. Reads the whole listing."""
+        known = {*index.entries, *(item.version for item in index.reserved.values())}
+        names = self._folder.names()
+        tops = {name.partition("/")[0] for name in names} - {"history", "signatures", INDEX_NAME}
+        events = {_event_name(number) for number in range(1, index.number + 1)}
+        lost = sorted(name for name in names if name.startswith("history/") and name not in events)
+        return [f"{name} belongs to no event" for name in sorted(tops - known)] + [
+            f"{name} comes after a gap in the history" for name in lost
+        ]
+
+    def rebuild(self) -> Index:
+        """The events alone folded together, whatever ``index.json`` says; it is written anew."""
+        index = Index()
+        for event in self.events():
+            index = fold(index, event)
+        self._write_index(index)
+        return index
+
+    def _signature_faults(self, entry: Entry, public_key: Path) -> list[str]:
+        if not entry.signed:
+            return ["it was registered without a signature"]
+        folder = self.version_folder(entry.version)
+        with tempfile.TemporaryDirectory(prefix="trainer-verify-") as scratch:
+            signature, copy = Path(scratch, "signature"), Path(scratch, "model")
+            try:
+                self._folder.download(_signature_name(entry.version), signature)
+                for name in folder.names():
+                    folder.download(name, copy / name)
+                signing.check(copy, signature, public_key)
+            except NotFoundError:
+                return ["its signature is missing"]
+            except SettingsError:  # The key is at fault, not the version.
+                raise
+            except TrainerError as error:
+                return [str(error)]
+        return []
+
+    def _read_index(self) -> Index:
+        try:
+            index = Index.from_json(self._folder.read(INDEX_NAME))
+        except NotFoundError:
+            return Index()
+        except (ValueError, KeyError, TypeError) as error:
+            log.warning("%s/%s can't be used, and is made anew from the history: %r", self.uri, INDEX_NAME, error)
+            return Index()
+        # An index that knows more than the history has come from elsewhere, or the history was restored.
+        return index if not index.number or self._folder.exists(_event_name(index.number)) else Index()
+
+    def _write_index(self, index: Index) -> None:
+        try:
+            self._folder.write(INDEX_NAME, index.as_json())
+        except StorageError as error:
+            # Only a cache; whoever may read a registry need not be allowed to write to it.
+            log.debug("the index could not be written: %s", error)
+
+    def _find_event(self, number: int) -> Event | None:
+        try:
+            return self.event(number)
+        except NotFoundError:
+            return None
+
+
+def _event_name(number: int) -> str:
+    return f"history/{number:06d}.json"
+
+
+def _signature_name(version: str) -> str:
+    return f"signatures/{version}.sig"
