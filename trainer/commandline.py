@@ -18,7 +18,7 @@ _EPILOG = (
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise SettingsError(f"command line: {message}", do="see --help")
+        raise SettingsError("command line", expected="flags as --help lists them", received=message, do="see --help")
 
 
 def flag(name: str) -> str:

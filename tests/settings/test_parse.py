@@ -103,7 +103,7 @@ UNKNOWN = [
     (["--epochs"], "--epochs – expected an integer ≥ 1 – received nothing"),
     (["--epochs="], "--epochs – expected an integer ≥ 1 – received nothing"),
     (["--epochs", "--verbose"], "--epochs – expected an integer ≥ 1 – received nothing"),
-    (["--print-settings=3"], "command line: .*--print-settings.* – see --help"),
+    (["--print-settings=3"], "command line – expected flags .* – received .*--print-settings.* – see --help"),
 ]
 
 

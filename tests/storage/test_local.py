@@ -131,7 +131,9 @@ def forbidden(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_no_permission(forbidden: Path) -> None:
-    message = f"no permission – received {forbidden}.*: Permission denied – change the permissions or choose"
+    message = (
+        f"no permission – expected a place .* – received {forbidden}.*: Permission denied – change the permissions"
+    )
     for folder in (open_folder(forbidden), open_folder(forbidden / "new")):
         with pytest.raises(StorageError, match=message):
             folder.check_writable()
@@ -154,7 +156,7 @@ def test_a_full_disk(mounted: Path, tmp_path: Path) -> None:
     folder = open_folder(mounted)
     folder.write("x", b"old")
     (tmp_path / "big").write_bytes(bytes(300_000))
-    message = f"the disk is full – received {mounted}/.*: No space left on device – free some space"
+    message = f"the disk is full – expected room for the file – received {mounted}/.*: No space left on device – free"
     for action in (
         lambda: folder.write("x", bytes(300_000)),
         lambda: folder.create("y", bytes(300_000)),
@@ -169,7 +171,7 @@ def test_a_full_disk(mounted: Path, tmp_path: Path) -> None:
 
 def test_a_read_only_disk(mounted: Path) -> None:
     subprocess.run(["mount", "-o", "remount,ro", mounted], check=True)
-    with pytest.raises(StorageError, match=f"the file system is read-only – received {mounted}"):
+    with pytest.raises(StorageError, match=f"the file system is read-only – expected .* – received {mounted}"):
         open_folder(mounted).check_writable()
 
 
@@ -184,7 +186,7 @@ open_folder({str(tmp_path)!r}).write("x", bytes(100_000))
 
     command = [sys.executable, "-B", "-c", script]
     run = subprocess.run(command, capture_output=True, text=True, check=False, preexec_fn=limit)  # noqa: PLW1509
-    assert "the file is larger than this process may write" in run.stderr
+    assert "the file is too large – expected a file that this process may write" in run.stderr
     assert _everything(tmp_path) == []
 
 
@@ -193,6 +195,8 @@ def test_an_unforeseen_error_keeps_its_words(tmp_path: Path, monkeypatch) -> Non
         raise OSError(errno.EIO, "Input/output error")
 
     monkeypatch.setattr(os, "fsync", fail)
-    with pytest.raises(StorageError, match=f"reports an error – received {tmp_path}/x: Input/output error"):
+    with pytest.raises(
+        StorageError, match=f"reports an error – expected .* – received {tmp_path}/x: Input/output error"
+    ):
         open_folder(tmp_path).write("x", b"")
     assert _everything(tmp_path) == []

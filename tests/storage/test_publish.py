@@ -226,7 +226,9 @@ def test_publishing_outlives_passing_errors(server, source: Path, status: int) -
 def test_a_second_local_publisher_is_refused_at_once(source: Path, tmp_path: Path) -> None:
     folder = open_folder(tmp_path / "model")
     with folder.publication(MARKER, b"first") as first:
-        with pytest.raises(StorageError, match="another process is publishing here – received .*/model – wait"):
+        with pytest.raises(
+            StorageError, match="another process is publishing here – expected .* – received .*/model – wait"
+        ):
             publish(source, open_folder(tmp_path / "model"), marker=MARKER)
         first.commit()
     assert folder.read(MARKER) == b"first"
@@ -250,7 +252,7 @@ def test_a_file_system_without_locks(source: Path, tmp_path: Path, monkeypatch) 
         raise OSError(38, "Function not implemented")
 
     monkeypatch.setattr(fcntl, "flock", refuse)
-    with pytest.raises(StorageError, match="can't be locked – received .*: Function not implemented"):
+    with pytest.raises(StorageError, match="can't be locked – expected .* – received .*: Function not implemented"):
         publish(source, open_folder(tmp_path / "model"), marker=MARKER)
 
 

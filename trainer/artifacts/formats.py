@@ -1,17 +1,26 @@
 """Figures as people read them. Whatever is not known is a dash."""
 
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 DASH = "–"
 NBSP = "\N{NO-BREAK SPACE}"
+_BEFORE_A_UNIT = re.compile(r"(?<=\d) (?=(?:%|ms\b|points?\b))|\b(?<=n) (?==)|(?<=n =) ")
 
 
 def typeset(value: Any) -> Any:
-    """The last step of every template expression: a dash for None, no line break before a percent sign."""
+    """The last step of every template expression: a dash for None, no line break between a figure and its unit."""
     if value is None:
         return DASH
-    return value.replace(" %", f"{NBSP}%") if isinstance(value, str) else value
+    return _BEFORE_A_UNIT.sub(NBSP, value) if isinstance(value, str) else value
+
+
+def moment(iso: str | None) -> str:
+    """``2026-01-02T03:04:05+00:00`` as ``2026-01-02 03:04 UTC``, without line breaks; a dash for None."""
+    if iso is None:
+        return DASH
+    return f"{datetime.fromisoformat(iso).astimezone(UTC):%Y-%m-%d %H:%M} UTC".replace(" ", NBSP)
 
 
 def percent(fraction: float | None, digits: int = 1) -> str:

@@ -76,6 +76,7 @@ def _environment() -> "Environment":
         keep_trailing_newline=True,
     )
     environment.filters.update(
+        moment=formats.moment,
         percent=formats.percent,
         number=formats.number,
         signed=formats.signed,
@@ -126,5 +127,10 @@ def _metric_row(facts: Facts, key: str, name: str, digits: int) -> dict[str, Any
 
 def _data_uri(path: Path) -> str:
     if not path.is_file():
-        raise NotFoundError("a figure of the report is missing", expected=str(path), do="draw the figures first")
+        raise NotFoundError(
+            "a figure of the report is missing",
+            expected=str(path),
+            received="no such file",
+            do="draw the figures first",
+        )
     return "data:image/png;base64," + base64.b64encode(path.read_bytes()).decode("ascii")

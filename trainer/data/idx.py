@@ -114,7 +114,12 @@ def _read_elements(path: Path, kind: str, item_shape: tuple[int, ...]) -> NDArra
             f"{path} is damaged", expected="a whole gzip file", received=str(error), do=_FETCH_AGAIN
         ) from error
     except OSError as error:
-        raise DataError(f"{path} can't be read", received=error.strerror or str(error)) from error
+        raise DataError(
+            f"{path} can't be read",
+            expected=f"a readable file of {kind}",
+            received=error.strerror or str(error),
+            do="correct its permissions, or name another folder with --data",
+        ) from error
 
 
 def _unpack(path: Path, file: BufferedIOBase, kind: str, item_shape: tuple[int, ...]) -> NDArray[np.uint8]:
@@ -122,7 +127,7 @@ def _unpack(path: Path, file: BufferedIOBase, kind: str, item_shape: tuple[int, 
     magic = file.read(len(GZIP_MAGIC))
     file.seek(0)
     if not magic:
-        raise DataError(f"{path} is empty", expected=f"an IDX file of {kind}", do=_FETCH_AGAIN)
+        raise DataError(f"{path} is empty", expected=f"an IDX file of {kind}", received="0 bytes", do=_FETCH_AGAIN)
     if magic != GZIP_MAGIC:
         return _parse(path, file, kind, item_shape)
     with gzip.GzipFile(fileobj=file) as unpacked:
@@ -158,7 +163,8 @@ def _parse_header(path: Path, stream: BufferedIOBase, kind: str, item_shape: tup
             do="see whether image and label files are mixed up",
         )
     if len(header) < 4 + 4 * rank:
-        raise DataError(f"{path} is cut short", expected="a whole header", do=_FETCH_AGAIN)
+        received = f"{len(header)} bytes"
+        raise DataError(f"{path} is cut short", expected="a whole header", received=received, do=_FETCH_AGAIN)
     count, *shape = struct.unpack(f">{rank}I", header[4:])
     if tuple(shape) != item_shape:
         expected, received = ("×".join(map(str, sizes)) for sizes in (item_shape, shape))

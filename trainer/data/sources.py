@@ -63,6 +63,7 @@ def locate(
             "no such data",
             expected="fashion-mnist, synthetic, auto, or a folder or gs:// prefix with the four IDX files",
             received=data,
+            do="correct --data",
         )
     return _describe(data, str(folder.absolute()), _files_in(folder), publication)
 

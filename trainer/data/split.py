@@ -57,6 +57,7 @@ def _limit(
             f"--limit-{name} is out of range",
             expected=f"0 (all) to {len(labels)}, what the {name} file holds",
             received=str(limit),
+            do="lower it, or leave it out for all",
         )
     kept = shuffled[: limit or None]
     counts = np.bincount(labels[kept], minlength=NUM_CLASSES)

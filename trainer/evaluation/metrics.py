@@ -15,6 +15,7 @@ from trainer.evaluation.calibration import expected_calibration_error, reliabili
 from trainer.evaluation.intervals import wilson_interval
 
 ROW_SUM_TOLERANCE = 1e-3
+_REPORT = "report this: it is a fault of the program"
 
 # Only zeros, and what float32 holds beside them, are raised before the logarithm: no loss is flattered.
 SMALLEST_PROBABILITY = float(np.finfo(np.float32).tiny)
@@ -92,18 +93,21 @@ def majority_baseline(train_labels: NDArray[np.int32], test_labels: NDArray[np.i
 def _check(probabilities: NDArray[np.float32], labels: NDArray[np.int32]) -> None:
     """Refuse what can't be scored, before a library turns it into a plausible number."""
     if labels.ndim != 1 or len(labels) == 0:
-        raise DataError("the labels can't be scored", expected="(N,), N > 0", received=f"shape {labels.shape}")
+        received = f"shape {labels.shape}"
+        raise DataError("the labels can't be scored", expected="(N,), N > 0", received=received, do=_REPORT)
     if probabilities.shape != (len(labels), NUM_CLASSES):
         raise TrainingError(
             "the predictions don't fit the labels",
             expected=f"shape ({len(labels)}, {NUM_CLASSES})",
             received=f"shape {probabilities.shape}",
+            do=_REPORT,
         )
     if labels.min() < 0 or labels.max() >= NUM_CLASSES:
         raise DataError(
             "a label names no class",
             expected=f"0 to {NUM_CLASSES - 1}",
             received=f"{labels.min()} to {labels.max()}",
+            do=_REPORT,
         )
     _check_probabilities(probabilities)
 

@@ -16,6 +16,7 @@ from trainer.storage.publish import ensure_vacant, publish
 __all__ = ["Folder", "ensure_vacant", "open_folder", "publish"]
 
 _EXPECTED = "a local folder, or gs://bucket/folder"
+_NAME_ANOTHER = "name another folder"
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:/")
 # https://cloud.google.com/storage/docs/buckets#naming; names with dots may have up to 222 characters.
 _BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
@@ -29,11 +30,11 @@ def open_folder(uri: str | Path) -> Folder:
     """
     text = str(uri)
     if not text or "\0" in text:
-        raise StorageError("a folder needs a name", expected=_EXPECTED, received=repr(text))
+        raise StorageError("a folder needs a name", expected=_EXPECTED, received=repr(text), do=_NAME_ANOTHER)
     if text.startswith("gs://"):
         return _open_bucket(text)
     if isinstance(uri, str) and _SCHEME.match(text):
-        raise StorageError("this kind of storage is not supported", expected=_EXPECTED, received=text)
+        raise StorageError("this kind of storage is not supported", expected=_EXPECTED, received=text, do=_NAME_ANOTHER)
     return LocalFolder(Path(uri).expanduser())
 
 
@@ -46,6 +47,7 @@ def _open_bucket(uri: str) -> Folder:
             "not a valid bucket name",
             expected="gs://bucket/folder, the bucket of 3 or more lower-case letters, digits, '-', '_', '.'",
             received=uri,
+            do=_NAME_ANOTHER,
         )
     prefix = prefix.removesuffix("/")
     return open_bucket(bucket, check_name(prefix) if prefix else "")

@@ -18,21 +18,24 @@ _NO_HARD_LINKS = {errno.EPERM, errno.EACCES, errno.ENOSYS, errno.EOPNOTSUPP, err
 # What file systems answer that can't sync a folder, mostly those that have nothing to sync.
 _NO_FOLDER_SYNC = {errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP, errno.EBADF}
 
-_FULL = ("the disk is full", "free some space or choose another folder")
-_DENIED = ("no permission", "change the permissions or choose another folder")
-_IN_THE_WAY = ("there is a file where a folder should be, or the reverse", "choose another folder")
+# What happened, what was expected, what to do.
+_ANOTHER = "choose another folder"
+_FULL = ("the disk is full", "room for the file", f"free some space or {_ANOTHER}")
+_DENIED = ("no permission", "a place that this account may use", f"change the permissions or {_ANOTHER}")
+_IN_THE_WAY = ("there is a file where a folder should be, or the reverse", "nothing in the way", _ANOTHER)
 _IN_WORDS = {
     errno.ENOSPC: _FULL,
-    errno.EDQUOT: ("the disk quota is used up", _FULL[1]),
-    errno.EFBIG: ("the file is larger than this process may write", "raise the limit (ulimit -f)"),
+    errno.EDQUOT: ("the disk quota is used up", *_FULL[1:]),
+    errno.EFBIG: ("the file is too large", "a file that this process may write", "raise the limit (ulimit -f)"),
     errno.EACCES: _DENIED,
     errno.EPERM: _DENIED,
-    errno.EROFS: ("the file system is read-only", "choose another folder"),
+    errno.EROFS: ("the file system is read-only", "one that can be written", _ANOTHER),
     errno.ENOTDIR: _IN_THE_WAY,
     errno.EISDIR: _IN_THE_WAY,
     errno.EEXIST: _IN_THE_WAY,
-    errno.ENAMETOOLONG: ("the name is too long", "choose a shorter one"),
+    errno.ENAMETOOLONG: ("the name is too long", "one that the file system takes", "choose a shorter one"),
 }
+_OTHERWISE = ("the file system reports an error", "none", "see the reason")
 
 
 def replacing(target: Path) -> AbstractContextManager[IO[bytes]]:
@@ -51,10 +54,15 @@ def file_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        raise NotFoundError("no such file", received=str(error.filename or path)) from error
+        raise NotFoundError(
+            "no such file",
+            expected=str(error.filename or path),
+            received="nothing there",
+            do="see whether it was moved or deleted",
+        ) from error
     except OSError as error:
-        what, do = _IN_WORDS.get(error.errno or 0, ("the file system reports an error", "see the reason"))
-        raise StorageError(what, received=f"{path}: {error.strerror or error}", do=do) from error
+        what, expected, do = _IN_WORDS.get(error.errno or 0, _OTHERWISE)
+        raise StorageError(what, expected=expected, received=f"{path}: {error.strerror or error}", do=do) from error
 
 
 @contextmanager
@@ -76,8 +84,12 @@ def _link(temporary: Path, target: Path) -> None:
     try:
         _link_or_copy(temporary, target)
     except FileExistsError as error:
-        received, do = f"{target}, which exists", "keep it, or choose another name"
-        raise AlreadyExistsError("this may be created only once", received=received, do=do) from error
+        raise AlreadyExistsError(
+            "this may be created only once",
+            expected="no such file",
+            received=f"{target}, which exists",
+            do="keep it, or choose another name",
+        ) from error
 
 
 def _link_or_copy(temporary: Path, target: Path) -> None:

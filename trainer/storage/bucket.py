@@ -63,8 +63,12 @@ class BucketFolder:
         try:
             self.put(name, data, if_generation_match=0)
         except PreconditionError as error:
-            received, do = f"{self.uri}/{name}, which exists", "keep it, or choose another name"
-            raise AlreadyExistsError("this may be created only once", received=received, do=do) from error
+            raise AlreadyExistsError(
+                "this may be created only once",
+                expected="no such object",
+                received=f"{self.uri}/{name}, which exists",
+                do="keep it, or choose another name",
+            ) from error
 
     def exists(self, name: str) -> bool:
         return self._find(name) is not None

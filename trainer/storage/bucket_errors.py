@@ -32,8 +32,12 @@ def bucket_errors(uri: str) -> Iterator[None]:
     except GoogleAuthError as error:
         raise _no_credentials(uri, error) from error
     except DataCorruption as error:
-        received, do = f"{uri}: {_words(error)}", "start the same command again"
-        raise StorageError("the data was damaged on its way", received=received, do=do) from error
+        raise StorageError(
+            "the data was damaged on its way",
+            expected="the checksum that the service names",
+            received=f"{uri}: {_words(error)}",
+            do="start the same command again",
+        ) from error
 
 
 def _no_credentials(uri: str, error: Exception) -> StorageError:
@@ -48,24 +52,29 @@ def _no_credentials(uri: str, error: Exception) -> StorageError:
 def _gave_up(uri: str, error: BaseException) -> StorageError:
     return StorageError(
         "the storage service can't be reached or keeps failing",
+        expected="an answer from it",
         received=f"{uri}: {_words(error)}",
         do="check the network, then start the same command again",
     )
 
 
 def _refused(uri: str, error: Exception, status: int) -> StorageError:
-    words = _words(error)
-    received = f"{uri}: {status} {words}"
+    kind, what, expected, do = _in_words(status, _words(error))
+    return kind(what, expected=expected, received=f"{uri}: {status} {_words(error)}", do=do)
+
+
+def _in_words(status: int, words: str) -> tuple[type[StorageError], str, str, str]:
+    """The error's class, what happened, what was expected, what to do."""
     if status == HTTPStatus.NOT_FOUND and "bucket does not exist" in words:
-        return StorageError("no such bucket", received=received, do="create the bucket or correct its name")
+        return StorageError, "no such bucket", "one that exists", "create the bucket or correct its name"
     if status == HTTPStatus.PRECONDITION_FAILED:
-        return PreconditionError("another process has changed this object", received=received)
+        return PreconditionError, "another process has changed this object", "it as it was", "start again"
     if status == HTTPStatus.NOT_FOUND:
-        return NotFoundError("no such object", received=received)
+        return NotFoundError, "no such object", "one that exists", "correct its name"
     if status in (HTTPStatus.FORBIDDEN, HTTPStatus.UNAUTHORIZED):
         do = "give the account that runs this the role roles/storage.objectUser on the bucket"
-        return StorageError("access denied", received=received, do=do)
-    return StorageError("the storage service refused the request", received=received, do="see the reason")
+        return StorageError, "access denied", "the right to use it", do
+    return StorageError, "the storage service refused the request", "its consent", "see the reason"
 
 
 def _words(error: BaseException) -> str:

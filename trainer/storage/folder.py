@@ -75,6 +75,7 @@ def check_name(name: str) -> str:
             "not a usable file name",
             expected="a relative name such as metadata/metrics.json, without '..' or empty parts",
             received=repr(name),
+            do="choose another name",
         )
     return name
 

@@ -86,8 +86,12 @@ class LocalFolder:
     def _path(self, name: str) -> Path:
         path = self._root / check_name(name)
         if not self._is_inside(path):
-            expected = f"a file below {self._root}"
-            raise StorageError("a symbolic link leads out of the folder", expected=expected, received=str(path))
+            raise StorageError(
+                "a symbolic link leads out of the folder",
+                expected=f"a file below {self._root}",
+                received=str(path),
+                do="remove the link, or choose another folder",
+            )
         return path
 
     def _is_inside(self, path: Path) -> bool:
@@ -144,16 +148,24 @@ def _acquire(file: IO[bytes], path: Path) -> None:
     except BlockingIOError as error:
         raise _busy(path.parent) from error
     except OSError as error:
-        received, do = f"{path}: {error.strerror}", "choose a folder on a file system that has file locks"
-        raise StorageError("this folder can't be locked", received=received, do=do) from error
+        raise StorageError(
+            "this folder can't be locked",
+            expected="a file system that has file locks",
+            received=f"{path}: {error.strerror}",
+            do="choose a folder on another one",
+        ) from error
     # The holder before us removes its lock file at the end: a lock on a file without a name guards nothing.
     if os.fstat(file.fileno()).st_nlink == 0:
         raise _busy(path.parent)
 
 
 def _busy(folder: Path) -> StorageError:
-    do = "wait for it, then start this command again"
-    return StorageError("another process is publishing here", received=str(folder), do=do)
+    return StorageError(
+        "another process is publishing here",
+        expected="to be the only one",
+        received=str(folder),
+        do="wait for it, then start this command again",
+    )
 
 
 def _raise(error: OSError) -> None:

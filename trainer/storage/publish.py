@@ -61,7 +61,12 @@ def _read_payload(local: Path, marker: str) -> tuple[list[str], bytes]:
     source = LocalFolder(local)
     names = source.names()
     if marker not in names:
-        raise NotFoundError(f"nothing to publish in {local}", expected=f"a file {marker} beside the payload")
+        raise NotFoundError(
+            f"nothing to publish in {local}",
+            expected=f"a file {marker} beside the payload",
+            received="none",
+            do="write it first",
+        )
     return [name for name in names if name != marker], source.read(marker)
 
 
