@@ -197,6 +197,8 @@ def test_a_missing_figure_is_an_error(tmp_path: Path, facts: Facts) -> None:
     [
         (formats.percent(0.12345, 2), "12.35 %"),
         (formats.percent(None), "–"),
+        (formats.moment("2026-01-02T03:04:05+01:00"), "2026-01-02 02:04 UTC"),
+        (formats.moment(None), "–"),
         (formats.signed(-0.5), "−0.50"),
         (formats.signed(0.5), "+0.50"),
         (formats.count(4120.7), "4,121"),
@@ -213,3 +215,14 @@ def test_a_missing_figure_is_an_error(tmp_path: Path, facts: Facts) -> None:
 )
 def test_formats(shown: str, expected: str) -> None:
     assert shown.replace(formats.NBSP, " ") == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("1.71 ms, n = 500 runs", "1.71~ms, n~=~500 runs"),
+        ("95 % of 3 points and 4 pointers", "95~% of 3~points and 4 pointers"),
+    ],
+)
+def test_no_line_breaks_between_a_figure_and_its_unit(text: str, shown: str) -> None:
+    assert formats.typeset(text).replace(formats.NBSP, "~") == shown

@@ -161,8 +161,8 @@ def mistakes(
 
 def _matrix_cell(axes: Axes, row: int, column: int, count: str, share: float) -> None:
     colour = "white" if share > 0.3 else INK
-    axes.text(column, row - 0.13, count, ha="center", va="center", color=colour, fontsize=9.5)
-    axes.text(column, row + 0.22, f"{100 * share:.1f} %", ha="center", va="center", color=colour, fontsize=7)
+    axes.text(column, row - 0.13, count, ha="center", va="center", color=colour, fontsize=11)
+    axes.text(column, row + 0.22, f"{100 * share:.1f} %", ha="center", va="center", color=colour, fontsize=8.5)
 
 
 def _two_curves(axes: Axes, history: Sequence[Mapping[str, Any]], name: str) -> None:

@@ -61,9 +61,10 @@ def _level(gap: Mapping[str, Any], lost_its_sense: bool) -> str:
 
 def _summary(gap: Mapping[str, Any]) -> str:
     direction = "lower" if gap["points"] >= 0 else "higher"
+    low, high = (f"{gap[end]:+.2f}".replace("-", "\N{MINUS SIGN}") for end in ("low", "high"))
     return (
         f"Test accuracy is {abs(gap['points']):.2f} points {direction} than validation accuracy "
-        f"(difference validation − test, 95 % interval {gap['low']:.2f} to {gap['high']:.2f})."
+        f"(difference validation − test, 95 % interval {low} to {high})."
     )
 
 
