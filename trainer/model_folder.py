@@ -33,7 +33,8 @@ def build_model_folder(job: Job, trained: Trained, folder: Path) -> None:
         "data_report": job.data_report,
     }
     for name, document in documents.items():
-        text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
+        marked = {"synthetic": job.source.synthetic, **document}
+        text = json.dumps(marked, indent=2, ensure_ascii=False, allow_nan=False)
         (metadata / f"{name}.json").write_text(text + "\n", encoding="utf-8")
     facts = Facts(**documents)
     write_model_card(folder, facts)

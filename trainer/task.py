@@ -52,7 +52,12 @@ def main(argv: Sequence[str] | None = None, env: Mapping[str, str] | None = None
     except TrainerError as error:
         return _fail(error, error.exit_code, verbose)
     except OSError as error:  # A full or failing disk under a library that writes files by itself.
-        refused = StorageError("a file can't be read or written", received=str(error), do="see to the disk")
+        refused = StorageError(
+            "a file can't be read or written",
+            expected="a disk with room and permissions",
+            received=str(error),
+            do="see to the disk",
+        )
         return _fail(refused, refused.exit_code, verbose)
     except Interrupted as error:
         return _fail(error, error.exit_code, verbose)
@@ -84,6 +89,8 @@ def run(settings: Settings) -> None:
     )
     ensure_vacant(output, marker=MANIFEST_NAME, owned=MODEL_FOLDER_ENTRIES)
     output.check_writable()
+    if settings.tensorboard_dir:
+        open_folder(settings.tensorboard_dir).check_writable()
     job = Job(settings, identity, source, dataset, split, data_report)
     checkpoints, start = open_checkpoints(job)
     trained = train(job, checkpoints, start)

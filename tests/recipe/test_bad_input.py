@@ -39,8 +39,10 @@ def assert_refused(
 def assert_ended_without_a_model(job: subprocess.CompletedProcess[str], code: int, message: str, folder: Path) -> None:
     line = job.stderr.strip().splitlines()[-1]
     assert job.returncode == code, job.stderr
-    for part in message.split("…"):
+    for part in (*message.split("…"), " – expected ", " – received "):
         assert part in line
+    assert line.rpartition(" – ")[2], "what to do"
+    assert not line.rpartition(" – ")[2].startswith(("expected ", "received ")), "what to do"
     assert line.startswith("trainer.task: ")
     assert "Traceback" not in job.stderr
     assert not list(folder.rglob("manifest.json"))
@@ -141,9 +143,17 @@ def test_no_network_exits_3_within_ten_seconds_and_a_bit(tmp_path: Path) -> None
 
 
 @pytest.mark.slow
-def test_a_place_that_cannot_be_written_exits_5(cache: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("flag", ["--output-dir", "--checkpoint-dir", "--tensorboard-dir"])
+def test_a_place_that_cannot_be_written_exits_5(cache: Path, tmp_path: Path, flag: str) -> None:
     (tmp_path / "file").write_text("not a folder")
-    assert_refused([*QUICK, "--output-dir", "file/model"], 5, "file", cache=cache, folder=tmp_path)
+    assert_refused([*QUICK, flag, "file/place"], 5, "file/place", cache=cache, folder=tmp_path)
+
+
+@pytest.mark.slow
+def test_a_disk_that_cannot_be_written_exits_5(cache: Path, tmp_path: Path, small_disk: Path) -> None:
+    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+    arguments = [*QUICK, "--output-dir", str(small_disk / "model")]
+    assert_refused(arguments, 5, "the file system is read-only", cache=cache, folder=tmp_path)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn import metrics as scores
 
 from tests.support.jobs import QUICK, Run, run_job, weights_digest
 from trainer.artifacts.manifest import read_manifest, verify
@@ -66,7 +67,35 @@ def test_metrics_are_those_of_the_saved_model_on_the_raw_test_bytes(finished: Ru
     labels, probabilities = labels[test], probabilities[test]
     assert metrics["n"] == len(labels) == 500
     assert metrics["accuracy"]["value"] == pytest.approx((probabilities.argmax(1) == labels).mean(), abs=1e-12)
-    assert metrics["log_loss"] == pytest.approx(-np.log(probabilities[np.arange(500), labels]).mean(), rel=1e-5)
+    expected = figures(labels, probabilities)
+    assert {name: metrics[name] for name in expected} == pytest.approx(expected, abs=1e-6)
+    predicted = probabilities.argmax(axis=1)
+    assert metrics["confusion_matrix"] == scores.confusion_matrix(labels, predicted).tolist()
+    classes = document(finished, "class_performance")["classes"].values()
+    for name, score in (
+        ("precision", scores.precision_score),
+        ("recall", scores.recall_score),
+        ("f1", scores.f1_score),
+    ):
+        theirs = score(labels, predicted, average=None, zero_division=0)
+        assert [row[name] or 0 for row in classes] == pytest.approx(theirs, abs=1e-12)
+
+
+def figures(labels: np.ndarray, probabilities: np.ndarray) -> dict[str, float]:  # type: ignore[type-arg]
+    """The overall figures by scikit-learn, the calibration error by its definition."""
+    truth, predicted = np.eye(10)[labels], probabilities.argmax(axis=1)
+    confidence = probabilities.max(axis=1)
+    surplus = (predicted == labels) - confidence
+    bins = np.ceil(15 * confidence)
+    return {
+        "log_loss": -np.log(probabilities[np.arange(len(labels)), labels]).mean(),
+        "f1_macro": scores.f1_score(labels, predicted, average="macro"),
+        "f1_weighted": scores.f1_score(labels, predicted, average="weighted"),
+        "average_precision_macro": scores.average_precision_score(truth, probabilities, average="macro"),
+        "average_precision_micro": scores.average_precision_score(truth, probabilities, average="micro"),
+        "roc_auc_macro": scores.roc_auc_score(truth, probabilities, average="macro"),
+        "expected_calibration_error": sum(abs(surplus[bins == k].sum()) for k in range(1, 16)) / len(labels),
+    }
 
 
 def test_indices(count: int) -> np.ndarray:  # type: ignore[type-arg]
@@ -91,8 +120,9 @@ def test_drawn_data_are_marked_everywhere(finished: Run) -> None:
     assert manifest is not None
     assert manifest.synthetic
     assert manifest.blocking
-    assert document(finished, "metrics")["synthetic"] is True
-    assert document(finished, "data_report")["source"]["synthetic"] is True
+    names = [path.stem for path in (finished.model / "metadata").glob("*.json")]
+    assert {name: document(finished, name)["synthetic"] for name in names} == dict.fromkeys(names, True)
+    assert len(names) == 4
     for name in ("model_card.md", "report.html"):
         assert "synthetic" in (finished.model / "metadata" / name).read_text().lower()
 
