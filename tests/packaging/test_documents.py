@@ -1,9 +1,15 @@
 import re
+import shlex
+import subprocess
+import sys
 from pathlib import Path
+
+import pytest
 
 from trainer.settings import Settings, settings_table
 
 ROOT = Path(__file__).parents[2]
+DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def test_the_readme_holds_the_table_of_settings_as_it_is():
@@ -25,3 +31,17 @@ def test_every_path_that_contributing_names_exists():
     named = set(re.findall(r"`((?:trainer|tests|scripts|docs)/[\w./-]*)`", text))
     assert named
     assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_link_within_the_project_leads_somewhere(document):
+    links = re.findall(r"\]\(([^)#:\s]+)\)", document.read_text(encoding="utf-8"))
+    assert [link for link in links if not (document.parent / link).exists()] == []
+
+
+def test_the_readme_shows_what_its_example_prints():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    [(command, shown)] = re.findall(r"```console\n\$ python (.*)\n(.*)\n```", text)
+    job = [sys.executable, *shlex.split(command)]
+    done = subprocess.run(job, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert (done.returncode, done.stderr) == (2, shown + "\n")

@@ -1,4 +1,7 @@
-"""A real headless Chromium, driven over the DevTools protocol's pipe: no driver, no port, no package."""
+"""A real headless Chromium, driven over the DevTools protocol's pipe: no driver, no port, no package.
+
+``python -m tests.support.browser artifacts/<run id>/metadata/report.html docs/report.png`` takes the README's picture.
+"""
 
 import base64
 import fcntl
@@ -87,9 +90,9 @@ class Page:
         result = self.send("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
         return result["result"].get("value")
 
-    def screenshot(self, path: Path) -> None:
-        """The whole page, also what would have to be scrolled to, as PNG."""
-        picture = self.send("Page.captureScreenshot", format="png", captureBeyondViewport=True)
+    def screenshot(self, path: Path, *, whole: bool = True) -> None:
+        """The page as PNG: the whole, also what would have to be scrolled to, or the first screen."""
+        picture = self.send("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
         path.write_bytes(base64.b64decode(picture["data"]))
 
     def _next_message(self) -> dict[str, Any]:
@@ -134,3 +137,9 @@ def _high_pipe() -> tuple[int, int]:
     for end in ends:
         os.close(end)
     return high[0], high[1]
+
+
+if __name__ == "__main__":
+    with open_page(find_browser() or "chromium") as first:
+        first.open(Path(sys.argv[1]).resolve(), width=1120, dark=False)
+        first.screenshot(Path(sys.argv[2]), whole=False)
