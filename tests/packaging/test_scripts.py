@@ -75,6 +75,21 @@ def test_all_tests_need_the_serving_environment_too(checkout, tmp_path):
     assert calls(checkout, "scripts/test", cwd=tmp_path)[:2] == ["setup dev", "setup serving"]
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_ci_runs_the_tests_with_the_shared_data_where_they_are(tmp_path, there):
+    root = tmp_path / "a check out"
+    executable(root / ".ci" / "run", (ROOT / ".ci" / "run").read_text())
+    executable(root / "scripts" / "test", f'echo "$* with ${{FASHION_MNIST_DIR-nothing}}" >> "{root}/calls"')
+    executable(tmp_path / "bin" / "chromium", "")
+    data = tmp_path / "shared" / "data" / "fashion-mnist"
+    if there:
+        data.mkdir(parents=True)
+    environment = {name: value for name, value in os.environ.items() if name != "FASHION_MNIST_DIR"}
+    environment["PATH"] = f"{tmp_path / 'bin'}:{environment['PATH']}"
+    subprocess.run([str(root / ".ci" / "run"), "-k", "one"], check=True, env=environment)
+    assert (root / "calls").read_text() == f"-k one with {data if there else 'nothing'}\n"
+
+
 def make_checkout(root):
     """A checkout that needs no packages at all, so that its set-up takes a second or two and no network."""
     (root / "scripts").mkdir(parents=True)

@@ -3,12 +3,13 @@
 ``KILL_RUNS=20 scripts/test tests/recipe/test_kill.py`` kills more often than every test run does.
 """
 
+import math
 import os
 import random
 import signal
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import pytest
@@ -35,8 +36,29 @@ pytestmark = pytest.mark.slow
 KILL_RUNS = int(os.environ.get("KILL_RUNS", "3"))
 
 
-def start_and_kill(after_cpu_seconds: float, *, cache: Path, folder: Path, env: Mapping[str, str]) -> bool:
-    """Start a run and send SIGKILL once it has used so much processor time; True if it was still running then."""
+When = Callable[[subprocess.Popen[bytes]], bool]
+
+
+def after_using(seconds: float) -> When:
+    """Once the job has used so many seconds of processor time."""
+    return lambda job: cpu_seconds(job) >= seconds
+
+
+def in_the_epoch_after(epoch: int, checkpoints: Callable[[], Iterable[str]], *, seconds: float = 0) -> When:
+    """So many seconds of processor time after the checkpoint of ``epoch`` is there."""
+    moment = math.inf
+
+    def is_due(job: subprocess.Popen[bytes]) -> bool:
+        nonlocal moment
+        if moment == math.inf and any(name.endswith(f"epoch-{epoch:05}.npz") for name in checkpoints()):
+            moment = cpu_seconds(job) + seconds
+        return moment < math.inf and cpu_seconds(job) >= moment
+
+    return is_due
+
+
+def start_and_kill(when: When, *, cache: Path, folder: Path, env: Mapping[str, str]) -> bool:
+    """Start a run and send SIGKILL ``when`` it is due; True if it was still running then."""
     job = subprocess.Popen(
         command(QUICK, cache),
         cwd=folder,
@@ -45,7 +67,7 @@ def start_and_kill(after_cpu_seconds: float, *, cache: Path, folder: Path, env: 
         stderr=subprocess.DEVNULL,
     )
     while job.poll() is None:
-        if cpu_seconds(job) >= after_cpu_seconds:
+        if when(job):
             job.kill()
             job.wait()
             return True
@@ -55,16 +77,20 @@ def start_and_kill(after_cpu_seconds: float, *, cache: Path, folder: Path, env: 
 
 @pytest.mark.parametrize("seed", range(KILL_RUNS))
 def test_killed_anywhere_it_ends_bit_for_bit_the_same(finished: Run, cache: Path, tmp_path: Path, seed: int) -> None:
+    """First in training, where there is most to lose, then at any instant from the start to the end."""
+
+    def checkpoints() -> list[str]:
+        return [path.name for path in tmp_path.glob("artifacts/checkpoints/*/*")]
+
     moments = random.Random(seed)  # noqa: S311 – moments, not secrets
-    for _ in range(2):
-        killed = start_and_kill(moments.uniform(0.2, 1) * finished.cpu_seconds, cache=cache, folder=tmp_path, env={})
-        for model in tmp_path.glob("artifacts/*/manifest.json"):
-            folder = open_folder(model.parent)
-            manifest = read_manifest(folder)
-            assert manifest is not None
-            assert verify(folder, manifest) == [], "a reader saw a model that was not complete"
-        if not killed:
-            break
+    in_training = in_the_epoch_after(1 + seed % 2, checkpoints, seconds=moments.uniform(0, 0.3))
+    assert start_and_kill(in_training, cache=cache, folder=tmp_path, env={})
+    start_and_kill(after_using(moments.uniform(0.2, 1) * finished.cpu_seconds), cache=cache, folder=tmp_path, env={})
+    for model in tmp_path.glob("artifacts/*/manifest.json"):
+        folder = open_folder(model.parent)
+        manifest = read_manifest(folder)
+        assert manifest is not None
+        assert verify(folder, manifest) == [], "a reader saw a model that was not complete"
     ended = run_job(QUICK, cache=cache, folder=tmp_path)
     assert ended.returncode == 0, ended.stderr
     assert weights_digest(tmp_path / "artifacts" / finished.model.name) == weights_digest(finished.model)
@@ -77,11 +103,13 @@ def test_on_a_bucket_it_is_the_same(finished: Run, cache: Path, tmp_path: Path) 
             "AIP_MODEL_DIR": "gs://jobs-bucket/job/model/",
             "AIP_CHECKPOINT_DIR": "gs://jobs-bucket/job/checkpoints/",
         }
-        assert start_and_kill(0.6 * finished.cpu_seconds, cache=cache, folder=tmp_path, env=env)
+        in_training = in_the_epoch_after(1, lambda: server.objects("jobs-bucket"))
+        assert start_and_kill(in_training, cache=cache, folder=tmp_path, env=env)
         names = server.objects("jobs-bucket")
         assert "job/model/manifest.json" not in names
         ended = run_job(QUICK, cache=cache, folder=tmp_path, env=env)
         assert ended.returncode == 0, ended.stderr + ended.stdout
+        assert "going on after epoch" in ended.stdout
         names = server.objects("jobs-bucket")
         assert "job/model/manifest.json" in names
         assert sorted(name for name in names if "/checkpoints/" in name)[-1] == "job/checkpoints/epoch-00003.npz"

@@ -1,0 +1,49 @@
+"""What somebody at a terminal sees of the training, and what a log file gets."""
+
+import logging
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from trainer.storage import open_folder
+from trainer.training.checkpoint import Checkpoints, TrainingState
+from trainer.training.progress import EpochReporter
+from trainer.training.schedule import EarlyStop, Plateau
+
+ROW = {"epoch": 1, "loss": 0.5, "accuracy": 0.8, "val_loss": 0.4, "val_accuracy": 0.9, "learning_rate": 1e-3}
+STATE = TrainingState(Plateau(0.2, 3, 0.0), EarlyStop(10), epoch=1, history=({**ROW, "seconds": 2.0},), seconds=2.0)
+LINE = "epoch 1/3: loss 0.5000, accuracy 0.8000, val_loss 0.4000, val_accuracy 0.9000"
+
+
+def first_epoch(folder: Path, *, terminal: bool) -> None:
+    checkpoints = Checkpoints(open_folder(folder), {})
+    with EpochReporter(checkpoints, epochs=3, steps=40, terminal=terminal, tensorboard=None) as reporter:
+        reporter.callback.on_epoch_begin(0)
+        reporter.callback.on_train_batch_end(39, {"loss": 0.5, "accuracy": 0.8})
+        reporter.commit(STATE)
+
+
+def test_a_terminal_shows_a_bar_with_how_far_and_how_good(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"TERM": "xterm", "COLUMNS": "120"}.items():
+        monkeypatch.setenv(name, value)
+    ours, theirs = os.openpty()
+    with open(theirs, "w", encoding="utf-8") as terminal:
+        monkeypatch.setattr(sys, "stderr", terminal)
+        first_epoch(tmp_path, terminal=True)
+        terminal.flush()
+        shown = os.read(ours, 1 << 16).decode()
+    os.close(ours)
+    assert "━" in shown
+    for part in ("epoch 1/3", "40/120", "loss 0.5000  accuracy 0.8000"):
+        assert part in shown
+
+
+def test_elsewhere_it_is_a_line_an_epoch(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    caplog.set_level(logging.INFO)
+    first_epoch(tmp_path, terminal=False)
+    assert [record.getMessage()[: len(LINE)] for record in caplog.records] == [LINE]
+    assert capfd.readouterr().err == ""
