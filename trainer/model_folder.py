@@ -1,6 +1,7 @@
 """The second half of the recipe: from a trained network to the folder that is committed."""
 
 import json
+import logging
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
 
 PROBE_IMAGES = 256
 
+log = logging.getLogger(__name__)
+
 
 def build_model_folder(job: Job, trained: Trained, folder: Path) -> None:
     """Fill ``folder``: the SavedModel, what it is worth on test, pictures, report, and the manifest at last."""
@@ -25,6 +28,13 @@ def build_model_folder(job: Job, trained: Trained, folder: Path) -> None:
     metadata = folder / METADATA_DIR
     metadata.mkdir()
     metrics, classes = evaluate(job, trained, predict, metadata)
+    accuracy = metrics["test"]["accuracy"]
+    log.info(
+        "test accuracy %.2f %%, 95 %% interval %.2f to %.2f, on %d images. %s",
+        *(100 * accuracy[name] for name in ("value", "low", "high")),
+        metrics["test"]["n"],
+        metrics["gap"]["verdict"],
+    )
     params = describe_run(job, trained)
     documents = {
         "metrics": metrics,

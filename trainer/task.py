@@ -99,7 +99,7 @@ def run(settings: Settings) -> None:
     with tempfile.TemporaryDirectory(prefix="trainer-model-") as staging:
         build_model_folder(job, trained, Path(staging))
         publish(Path(staging), output, marker=MANIFEST_NAME)
-    log.info("committed %s", output.uri)
+    log.info("committed %s – see metadata/report.html there", output.uri)
 
 
 def is_committed(output: Folder, identity: str) -> bool:

@@ -76,6 +76,14 @@ def test_the_card_names_the_weakest_classes_and_what_they_are_taken_for(folder: 
     assert f"{worst['class']} ({worst['count']}, {100 * worst['rate']:.1f} %)" in limits
 
 
+@pytest.mark.parametrize("synthetic", [False, True])
+def test_the_card_intends_no_photographs_for_a_model_of_drawings(folder: Path, facts: Facts, synthetic: bool) -> None:
+    card, _ = texts(folder, _with_metrics(facts, synthetic=synthetic))
+    intended = card.partition("## Intended use")[2].partition("## Out of scope")[0]
+    assert ("not meant for any photograph" in intended) is synthetic
+    assert ("Telling the ten Fashion-MNIST classes apart" in intended) is not synthetic
+
+
 def test_every_table_of_the_card_is_rectangular_even_with_hostile_settings(folder: Path, facts: Facts) -> None:
     hostile = facts.params | {"settings": {"a|b": "x | y\nz", "c`d": "<script>*", "e": [1, 2]}}
     card = write_model_card(folder, replace(facts, params=hostile)).read_text(encoding="utf-8")

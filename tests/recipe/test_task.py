@@ -187,6 +187,9 @@ def test_under_vertex_the_command_in_params_makes_the_same_weights(finished: Run
     entries = [json.loads(line) for line in job.stdout.splitlines()]
     assert all({"severity", "message"} <= set(entry) for entry in entries)
     assert [entry["epoch"] for entry in entries if "val_loss" in entry] == [1, 2, 3]
+    metrics = json.loads((tmp_path / "job" / "model" / "metadata" / "metrics.json").read_text())
+    shown = f"test accuracy {100 * metrics['test']['accuracy']['value']:.2f} %"
+    assert [entry for entry in entries if entry["message"].startswith(shown)]
     assert job.stderr == "", "plain lines on stderr show up as errors"
     assert weights_digest(tmp_path / "job" / "model") == weights_digest(finished.model)
     assert (tmp_path / "job" / "model" / "manifest.json").exists()
