@@ -1,4 +1,4 @@
-"""Fixtures that are costly to make: made once, also where several processes share a test session."""
+"""Fixtures that are costly to make: made once, also where several processes share a test run."""
 
 import fcntl
 import json
@@ -12,7 +12,7 @@ import pytest
 
 
 def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], Any]) -> tuple[Path, Any]:
-    """A folder that all processes of the session share, and what ``make`` said of it (JSON-able) when it filled it.
+    """A folder that all processes of a test run share, and what ``make`` said of it (JSON-able) when it filled it.
 
     The first to ask makes it while the others wait; one that failed is made anew by the next. Don't change it.
     """
