@@ -121,9 +121,11 @@ def test_refuses_images_and_labels_that_do_not_pair_up(paths: Mapping[str, Path]
 
 
 def test_says_which_file_can_not_be_read(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="can't be read – received Is a directory"):
+    with pytest.raises(DataError, match="can't be read – expected a readable file of labels – received Is a directory"):
         idx.read_labels(tmp_path)
-    with pytest.raises(DataError, match="nowhere can't be read – received No such file"):
+    with pytest.raises(
+        DataError, match="nowhere can't be read – expected a readable file of images – received No such file"
+    ):
         idx.read_images(tmp_path / "nowhere")
 
 
