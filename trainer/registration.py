@@ -132,12 +132,15 @@ def _copy(source: Folder, scratch: Path, signing_key: Path | None) -> _Candidate
 
 
 def _admit_again(registry: Registry, known: Entry, candidate: _Candidate, terms: Terms) -> Entry:
-    """What is known is not examined again; it may be approved, or become ``latest``, if that is what was asked for."""
+    """What is known is not examined again. It may be signed, approved or become ``latest``, if that is asked for."""
     log.info("this model is registered already, as version %s", known.version)
     decisions.check_asked(known.version, terms.version)
     faults = verify_files(candidate.folder, candidate.manifest)
     if faults:
         raise _not_intact("; ".join(faults))
+    if candidate.signature and not known.signed:
+        registry.publish_signature(candidate.signature, known.version)
+        registry.append(lambda index: decisions.sign(index, known.version))
     seen, wishes = registry.read(), terms.wishes
     if wishes.reason or (wishes.make_latest and known.approved):
         seen = registry.append(lambda index: decisions.approve(index, known.version, seen=seen, wishes=wishes))
@@ -209,7 +212,12 @@ def _not_intact(found: str) -> GateRefusedError:
 
 
 def _mark(source: Folder, registry: Registry, mark: Mapping[str, Any]) -> None:
-    """Say beside the folder's manifest what became of it. A folder that can't be written to stays as it is."""
+    """Say beside the folder's manifest what became of it. A folder that can't be written to stays as it is.
+
+    So does a version in the registry, which may be registered again to be signed.
+    """
+    if source.uri.startswith(f"{registry.uri}/"):
+        return
     document = {"registry": registry.uri, **mark}
     try:
         source.write(RELEASE_NAME, (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode())

@@ -4,6 +4,7 @@ Nothing heavy is imported before it is needed: ``--help``, ``list`` or a wrong f
 """
 
 import json
+import logging
 import os
 import signal
 import sys
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from trainer.release.store import Registry
 
 
+log = logging.getLogger("trainer.registry")
+
+
 def main(argv: Sequence[str] | None = None, env: Mapping[str, str] | None = None) -> int:
     """Run one command and return its exit code; a foreseen failure is one line on stderr."""
     signal.signal(signal.SIGTERM, _interrupt)
@@ -35,8 +39,8 @@ def main(argv: Sequence[str] | None = None, env: Mapping[str, str] | None = None
         logs.configure("text", verbose=verbose)
         report = run(options, env)
         _print(options, report.document, env)
-        if report.refusal:
-            raise report.refusal
+        if report.failure:
+            raise report.failure
     except (TrainerError, Interrupted) as error:
         return _fail(error, error.exit_code, verbose)
     except BrokenPipeError:  # Whoever read our output has seen enough: registry list | head.
@@ -48,14 +52,24 @@ def main(argv: Sequence[str] | None = None, env: Mapping[str, str] | None = None
 
 
 def run(options: Namespace, env: Mapping[str, str]) -> "Report":
-    """Do what the command asks for, then let Vertex AI follow if it is set up."""
+    """Do what the command asks for, then let Vertex AI follow if it is set up.
+
+    What Vertex AI fails with comes after the report, as what the command ends with: by then the registry has changed.
+    """
     from trainer.registry_commands import COMMANDS
 
     registry, mirror = _open(options, env)
     report = COMMANDS[options.command](registry, options)
     if mirror is None:
         return report
-    return replace(report, document={**report.document, "vertex": mirror.follow(report.touched)})
+    try:
+        names = mirror.follow(report.touched)
+    except TrainerError as error:
+        if report.failure is None:
+            return replace(report, failure=error)
+        log.warning("%s", error)
+        return report
+    return replace(report, document={**report.document, "vertex": names})
 
 
 def prepare(options: Namespace, env: Mapping[str, str]) -> None:

@@ -26,13 +26,13 @@ log = logging.getLogger("trainer.registry")
 
 @dataclass(frozen=True)
 class Report:
-    """``document`` is JSON-able. ``refusal``: what the command ends with, after its document was shown.
+    """``document`` is JSON-able. ``failure``: what the command ends with, after its document was shown.
 
     ``touched``: versions whose labels may have changed, beside those that are or were in production.
     """
 
     document: Mapping[str, Any]
-    refusal: TrainerError | None = None
+    failure: TrainerError | None = None
     touched: tuple[str, ...] = ()
 
 
@@ -114,6 +114,7 @@ def promote(registry: Registry, options: argparse.Namespace) -> Report:
     seen = registry.read()
     entry = decisions.resolve(seen, options.version)
     if entry.approved:  # Otherwise that comes first.
+        registry.check_record(seen, entry)
         _check_files(registry, entry, options.public_key)
     decide = partial(decisions.promote, asked=entry.version, seen=seen, why=options.why)
     return _about(registry, registry.append(decide), entry.version)
@@ -122,7 +123,9 @@ def promote(registry: Registry, options: argparse.Namespace) -> Report:
 def rollback(registry: Registry, options: argparse.Namespace) -> Report:
     seen = registry.read()
     change = decisions.rollback(seen, seen=seen, why=options.why)
-    _check_files(registry, seen.entries[change.detail["restored"]], options.public_key)
+    entry = seen.entries[change.detail["restored"]]
+    registry.check_record(seen, entry)
+    _check_files(registry, entry, options.public_key)
     index = registry.append(partial(decisions.rollback, seen=seen, why=options.why))
     restored = _about(registry, index, change.detail["restored"]).document
     return Report({**restored, "withdrawn": change.version}, touched=(change.version,))
@@ -222,8 +225,8 @@ def _state(registry: Registry, index: Index) -> dict[str, Any]:
 
 def _about(registry: Registry, index: Index, version: str, *, do: str = "") -> Report:
     entry = index.entries[version]
-    refusal = None if entry.approved or entry.baseline else decisions.refusal(entry, do=do)
-    return Report({**_state(registry, index), **describe(registry, index, entry)}, refusal, touched=(version,))
+    failure = None if entry.approved or entry.baseline else decisions.refusal(entry, do=do)
+    return Report({**_state(registry, index), **describe(registry, index, entry)}, failure, touched=(version,))
 
 
 def _check_files(registry: Registry, entry: Entry, public_key: Path | None) -> None:

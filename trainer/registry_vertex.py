@@ -32,16 +32,20 @@ class Mirror:
         self._vertex = VertexRegistry(project, region, endpoint=endpoint)
 
     def follow(self, touched: Iterable[str]) -> list[str]:
-        """Mirror these versions, and those that are or were in production last; their resource names.
+        """Mirror these versions, and all that are or ever were in production; their resource names.
 
-        The same call again ends in the same state, also after one that was cut off anywhere.
+        The same call again ends in the same state, also after one that was cut off anywhere. Of several at once, the
+        last to end leaves the last state: it looks again whether something happened meanwhile.
         """
-        index = self._registry.read()
-        wanted = [version for version in index.entries if version in {*touched, *index.production[-2:]}]
-        entries = [index.entries[version] for version in wanted]
-        names = [self._mirror(index, entry) for entry in entries if entry.approved]
-        if index.in_production:
-            self._vertex.move_aliases(self._registry.name, index.in_production)
+        touched, number = set(touched), -1
+        names: list[str] = []
+        while (index := self._registry.read()).number != number:
+            number = index.number
+            wanted = touched | index.ever_in_production
+            entries = [entry for version, entry in index.entries.items() if version in wanted and entry.approved]
+            names = [self._mirror(index, entry) for entry in entries]
+            if index.in_production:
+                self._vertex.move_aliases(self._registry.name, index.in_production)
         return names
 
     def _mirror(self, index: Index, entry: Entry) -> str:
@@ -54,7 +58,7 @@ class Mirror:
             artifact_uri=folder.uri,
             digest=entry.digest,
             labels=labels(entry, index),
-            description=_description(entry, folder.read(CARD_NAME).decode()),
+            description=_description(entry, folder.read(CARD_NAME).decode() if folder.exists(CARD_NAME) else ""),
             metrics=read_documents(self._registry, entry).get("metrics", {}).get("test", {}),
         )
         return self._vertex.mirror(version)

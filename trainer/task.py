@@ -111,8 +111,8 @@ def register(settings: Settings, model: Folder, env: Mapping[str, str]) -> None:
         level = logging.INFO if verdict["passed"] else logging.WARNING
         log.log(level, "gate %s: %s", verdict["gate"], verdict["sentence"])
     log.info("%s is version %s of %s", model.uri, report.document["version"], report.document["registry"])
-    if report.refusal:
-        raise report.refusal
+    if report.failure:
+        raise report.failure
 
 
 def registration(settings: Settings, model: str, env: Mapping[str, str]) -> Namespace:

@@ -107,6 +107,11 @@ def written(part: str, **changes: Any) -> Evidence:
     return replace(SOUND, metrics=dict(SOUND.metrics) | {part: SOUND.metrics[part] | changes})
 
 
+def not_written(name: str) -> Evidence:
+    test = {key: value for key, value in SOUND.metrics["test"].items() if key != name}
+    return replace(SOUND, metrics=dict(SOUND.metrics) | {"test": test})
+
+
 FAULTS = [
     # (gate, evidence, part of the sentence)
     (
@@ -127,6 +132,7 @@ FAULTS = [
     ("generalisation", with_measured(gap={"points": 2.1, "low": 1.2, "high": 3.0}), "2.10 points below validation"),
     ("generalisation", with_measured(gap={"points": -2.1, "low": -3.0, "high": -1.2}), "2.10 points above validation"),
     ("agreement", written("test", accuracy={"value": SOUND.metrics["test"]["accuracy"]["value"] + 2e-4}), "against"),
+    ("agreement", not_written("accuracy"), "test accuracy nothing against"),
     ("agreement", written("test", log_loss=None), "test log_loss nothing against"),
     ("agreement", written("validation", f1_macro=0.5), "validation f1_macro 0.5000 against"),
     ("agreement", written("test", n=9_999), "test n 9999.0000 against 10000.0000"),
@@ -146,6 +152,7 @@ FAULTS = [
 @pytest.mark.parametrize(("gate", "evidence", "reason"), FAULTS)
 def test_one_fault_is_stopped_by_its_own_gate_and_no_other(gate: str, evidence: Evidence, reason: str) -> None:
     refused = refusals(evidence)
+    assert not refused[gate].endswith("..")
     assert reason in refused.pop(gate)
     assert refused == {}
 

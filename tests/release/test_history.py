@@ -7,7 +7,8 @@ import pytest
 from trainer.errors import GateRefusedError, SettingsError, StorageError
 from trainer.release import decisions
 from trainer.release.decisions import Content, MovedError, Wishes
-from trainer.release.history import Event, Index, fold, labels
+from trainer.release.folding import fold
+from trainer.release.history import Event, Index, labels
 from trainer.release.verdict import Verdict
 from trainer.release.versions import Makings, Version
 
@@ -140,6 +141,27 @@ def test_production_goes_up_and_back(two):
 def test_rolling_back_leaves_latest_where_it_is_if_it_is_elsewhere(two):
     index = add(promoted(two, "1.0.0", "1.0.1"), "c")
     assert apply(index, decisions.rollback(index, seen=index, why="")).latest == "1.0.2"
+
+
+def test_a_rollback_restores_what_was_seen_to_be_before(two):
+    seen = promoted(two, "1.0.0", "1.0.1")
+    meanwhile = promoted(add(seen, "c"), "1.0.2", "1.0.1")
+    assert meanwhile.in_production == seen.in_production
+    with pytest.raises(MovedError):
+        decisions.rollback(meanwhile, seen=seen, why="")
+
+
+def test_a_signature_that_comes_later_is_recorded_once(two):
+    assert not two.entries["1.0.0"].signed
+    index = apply(two, decisions.sign(two, "1.0.0"))
+    assert index.entries["1.0.0"].signed
+    assert decisions.sign(index, "1.0.0") is None
+
+
+@pytest.mark.parametrize("kind", ["approve", "sign", "register", "reserve"])
+def test_an_event_that_does_not_fit_is_a_failure_in_one_line(two, kind):
+    with pytest.raises(StorageError, match="event 5 of the registry can't be used – expected a version that was"):
+        fold(two, Event(5, kind, "7.0.0", "me", "now", "", {}))
 
 
 def test_promoting_twice_is_fine_and_a_moved_production_is_not(two):

@@ -26,6 +26,37 @@ def test_verify_finds_what_was_done_to_the_history(at, filled):
     assert "3.0.0 belongs to no event" in at("verify", code=7)
 
 
+def test_editing_the_index_brings_nothing_into_production(at, filled):
+    index = filled / "custom-cnn" / INDEX_NAME
+    honest = index.read_text()
+    index.write_text(honest.replace('"passed": false', '"passed": true'))
+    assert line_with(at("list"), "2.0.0").split()[2] == "yes", "a reader believes the cache"
+    err = at("promote 2.0.0", code=5)
+    assert "index.json says something else of version 2.0.0 than the history" in err
+    index.write_text(honest)
+    at("promote 1.0.0")
+    at("promote 1.1.0")
+    index.write_text(index.read_text().replace("run-a", "run-x"))
+    assert "index.json says something else of version 1.0.0" in at("rollback", code=5)
+    at("verify", code=7)
+    at("rollback")
+
+
+def test_a_version_from_before_there_was_a_key_is_signed_by_registering_it_again(run, tmp_path):
+    private, public = key_pair(tmp_path)
+    root = tmp_path / "registry"
+    registry = registry_at(root)
+    registered(registry, make_model(tmp_path / "a", "a"))
+    env = {"TRAINER_REGISTRY_ROOT": str(root), "TRAINER_PUBLIC_KEY": str(public)}
+    assert run("promote", "1.0.0", **env)[0] == 7
+    for _ in range(2):
+        assert run("register", root / "custom-cnn" / "1.0.0", TRAINER_SIGNING_KEY=str(private), **env)[0] == 0
+    assert run("promote", "1.0.0", **env)[0] == 0
+    assert [line["kind"] for line in registry.read().journal] == ["reserve", "register", "sign", "promote"]
+    assert not (root / "custom-cnn" / "1.0.0" / "release.json").exists(), "a version never changes"
+    assert run("verify", **env)[0] == 0
+
+
 def test_signatures_are_made_checked_and_missed(run, tmp_path):
     private, public = key_pair(tmp_path)
     other, _ = key_pair(tmp_path, "other")

@@ -9,10 +9,12 @@ import pytest
 from tests.support.predictions import predictions
 from tests.support.registries import make_model, registered, registry_at
 from tests.support.vertex_server import VertexServer, vertex_server
-from trainer.errors import StorageError
+from trainer.errors import GateRefusedError, StorageError
 from trainer.evaluation.metrics import classification_metrics
 from trainer.registry import run
 from trainer.registry_commandline import parse
+from trainer.registry_vertex import Mirror
+from trainer.release import decisions
 from trainer.release.decisions import Wishes
 
 ROOT = "gs://registry-bucket/registry"
@@ -98,13 +100,47 @@ def test_aliases_follow_promotion_and_rollback(go, vertex, versions):  # noqa: A
 def test_what_vertex_missed_is_made_up_for_by_the_same_command(go, vertex, versions):
     go("promote", "1.0.0")
     vertex.fail_next(1, grpc.StatusCode.PERMISSION_DENIED, "UploadModel")
-    with pytest.raises(StorageError, match="Vertex AI denies access"):
-        go("promote", "1.0.1")
+    report = go("promote", "1.0.1")
+    assert isinstance(report.failure, StorageError)
+    assert str(report.failure).startswith("Vertex AI denies access")
+    assert report.document["production"] == "1.0.1"
     assert versions.read().in_production == "1.0.1", "the registry is what counts"
     go("promote", "1.0.1")
     assert aliases(vertex) == {"v1-0-0": [], "v1-0-1": ["default", "latest"]}
     assert [line["kind"] for line in versions.read().journal].count("promote") == 2
     assert held(vertex)["v1-0-0"].labels["stage"] == "dev"
+
+
+def test_what_was_in_production_while_vertex_missed_it_gets_its_label_back(go, vertex, versions):
+    go("promote", "1.0.0")
+    # Killed before Vertex followed: the next promotion has to set more than its own two versions right.
+    versions.append(lambda index: decisions.promote(index, "1.0.1", seen=index, why=""))
+    go("approve", "1.0.2", "--override", "--reason", "good enough")
+    go("promote", "1.0.3")
+    stages = {alias: item.labels["stage"] for alias, item in held(vertex).items()}
+    assert stages == {"v1-0-0": "dev", "v1-0-1": "dev", "v1-0-2": "dev", "v1-0-3": "prod"}
+
+
+def test_whoever_mirrors_last_leaves_the_last_state(go, vertex, versions, monkeypatch):
+    def mirror_slowly(self, index, entry):
+        name = mirror(self, index, entry)
+        if index.in_production == "1.0.0":
+            versions.append(lambda now: decisions.promote(now, "1.0.1", seen=now, why="meanwhile"))
+        return name
+
+    mirror = Mirror._mirror
+    monkeypatch.setattr(Mirror, "_mirror", mirror_slowly)
+    go("promote", "1.0.0")
+    assert aliases(vertex) == {"v1-0-0": [], "v1-0-1": ["default", "latest"]}
+
+
+def test_a_refusal_counts_for_more_than_what_vertex_says(go, vertex, versions, tmp_path, caplog):  # noqa: ARG001
+    go("promote", "1.0.0")
+    vertex.fail_next(1, grpc.StatusCode.PERMISSION_DENIED)
+    report = go("register", str(tmp_path / "2"))
+    assert isinstance(report.failure, GateRefusedError)
+    assert report.document["version"] == "1.0.2"
+    assert "Vertex AI denies access" in caplog.text
 
 
 def test_the_same_again_changes_nothing(go, vertex, versions):  # noqa: ARG001 – there they are

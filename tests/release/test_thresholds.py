@@ -42,6 +42,7 @@ def test_a_file_replaces_only_what_it_names(tmp_path: Path) -> None:
         ("absolute: {recall_at_least: '0.7'}", ["absolute.recall_at_least = '0.7': "]),
         ("absolute: {recall_at_least: true}", ["absolute.recall_at_least = True: "]),
         ("absolute: {log_loss_at_most: .nan}", ["absolute.log_loss_at_most = nan: "]),
+        ("latency: {p95_ms_at_most: .inf}", ["latency.p95_ms_at_most = inf: "]),
         ("absolute: 0.9", ["absolute = 0.9: "]),
         ("- 1", ["is no table of thresholds"]),
         ("a: {", ["can't be read"]),

@@ -122,6 +122,12 @@ def approve(index: Index, asked: str, *, seen: Index, wishes: Wishes) -> Change 
     return Change("approve", entry.version, why, detail) if detail else None
 
 
+def sign(index: Index, asked: str) -> Change | None:
+    """Record that a version got a signature which was registered without one; None if it has one."""
+    entry = resolve(index, asked)
+    return None if entry.signed else Change("sign", entry.version, "registered before there was a key")
+
+
 def promote(index: Index, asked: str, *, seen: Index, why: str) -> Change | None:
     """Put an approved version into production; None if it is there already."""
     entry = index.entries[_artifact(seen, asked).version]
@@ -136,7 +142,8 @@ def promote(index: Index, asked: str, *, seen: Index, why: str) -> Change | None
 
 def rollback(index: Index, *, seen: Index, why: str) -> Change:
     """Take the version in production out of it and restore the one before; ``latest`` goes with it."""
-    if index.in_production != seen.in_production:
+    # The whole list: the version to restore must be the one that was seen, too.
+    if index.production != seen.production:
         raise _moved("production", seen.in_production, index.in_production)
     if len(index.production) < 2:  # noqa: PLR2004 – one to leave and one to return to
         raise SettingsError(

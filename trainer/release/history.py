@@ -1,12 +1,12 @@
 """The registry's memory: events, one file each, and what they add up to.
 
 An event is created once and never changed, under the next free number: that creation is the registry's only
-compare-and-swap. Everything else, ``index.json`` too, is these events folded together by pure functions.
+compare-and-swap. Everything else, ``index.json`` too, is these events folded together (``trainer.release.folding``).
 """
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 from trainer.errors import StorageError
@@ -14,9 +14,7 @@ from trainer.release.verdict import Verdict
 from trainer.release.versions import Makings, Version
 
 SCHEMA = 1
-_OWN_FIELDS = ("number", "kind", "version", "who", "when", "why")
-#: What of an event's detail is kept in the index, for ``history`` to show.
-_JOURNALLED = ("override", "latest", "restored")
+OWN_FIELDS = ("number", "kind", "version", "who", "when", "why")
 
 
 @dataclass(frozen=True)
@@ -24,7 +22,7 @@ class Change:
     """What is about to happen; it becomes an event when it gets its number.
 
     ``kind``: ``reserve`` (a version for this content, before its files are copied), ``register``, ``import`` (a
-    baseline), ``approve``, ``promote`` or ``rollback``. ``detail`` is JSON-able, and its keys are the kind's own.
+    baseline), ``approve``, ``sign``, ``promote`` or ``rollback``. ``detail`` is JSON-able; its keys are the kind's own.
     """
 
     kind: str
@@ -46,7 +44,7 @@ class Event:
     detail: Mapping[str, Any]
 
     def as_json(self) -> bytes:
-        own = {name: getattr(self, name) for name in _OWN_FIELDS}
+        own = {name: getattr(self, name) for name in OWN_FIELDS}
         return (json.dumps({"schema": SCHEMA, **own, **self.detail}, indent=2, ensure_ascii=False) + "\n").encode()
 
     @classmethod
@@ -56,7 +54,7 @@ class Event:
             fields = json.loads(content)
             if fields.pop("schema") != SCHEMA:
                 raise ValueError("of another schema, so of another version of this package")
-            own = {name: fields.pop(name) for name in _OWN_FIELDS}
+            own = {name: fields.pop(name) for name in OWN_FIELDS}
             return cls(**own, detail=fields)
         except (ValueError, KeyError, AttributeError, TypeError) as error:
             expected = f"a JSON object of schema {SCHEMA}"
@@ -151,6 +149,10 @@ class Index:
         return self.production[-1] if self.production else None
 
     @property
+    def ever_in_production(self) -> set[str]:
+        return {line["version"] for line in self.journal if line["kind"] in ("promote", "rollback")}
+
+    @property
     def taken(self) -> dict[Version, Makings]:
         """Every version that was ever given away, with what is or will be in it."""
         finished = {Version.parse(entry.version): entry.makings for entry in self.entries.values()}
@@ -192,20 +194,6 @@ class Index:
         )
 
 
-def fold(index: Index, event: Event) -> Index:
-    """The index after ``event``. Raises StorageError for a kind of event that this version of the package lacks."""
-    if event.kind not in _FOLDS:
-        raise StorageError(
-            f"event {event.number} of the registry is of an unknown kind",
-            expected=f"one of {', '.join(_FOLDS)}",
-            received=event.kind,
-            do="update this package",
-        )
-    line = {name: getattr(event, name) for name in _OWN_FIELDS}
-    line |= {name: event.detail[name] for name in _JOURNALLED if name in event.detail}
-    return replace(_FOLDS[event.kind](index, event), number=event.number, journal=(*index.journal, line))
-
-
 def labels(entry: Entry, index: Index) -> dict[str, str]:
     """The labels, in a form that Vertex AI accepts: they follow from gates and events, nobody sets them."""
     marks = {
@@ -218,64 +206,3 @@ def labels(entry: Entry, index: Index) -> dict[str, str]:
     if entry.override:
         marks["override"] = "yes"
     return marks
-
-
-def _reserve(index: Index, event: Event) -> Index:
-    reservation = Reservation(event.version, Makings(**event.detail["makings"]), event.when)
-    return replace(index, reserved={**index.reserved, event.detail["digest"]: reservation})
-
-
-def _register(index: Index, event: Event) -> Index:
-    detail = event.detail
-    verdicts = [Verdict(item["gate"], item["passed"], item["sentence"], {}) for item in detail["verdicts"]]
-    entry = Entry(
-        version=event.version,
-        digest=detail["digest"],
-        run_id=detail["run_id"],
-        makings=Makings(**detail["makings"]),
-        verdicts=tuple(verdicts),
-        figures=detail["figures"],
-        signed=detail["signed"],
-        who=event.who,
-        when=event.when,
-        why=event.why,
-        event=event.number,
-        override=_override(event),
-        baseline=event.kind == "import",
-    )
-    reserved = {digest: item for digest, item in index.reserved.items() if digest != entry.digest}
-    entries = {**index.entries, entry.version: entry}
-    return replace(_move_latest(index, event), entries=entries, reserved=reserved)
-
-
-def _approve(index: Index, event: Event) -> Index:
-    entry = index.entries[event.version]
-    entry = replace(entry, override=_override(event) or entry.override)
-    return replace(_move_latest(index, event), entries={**index.entries, entry.version: entry})
-
-
-def _promote(index: Index, event: Event) -> Index:
-    return replace(_move_latest(index, event), production=(*index.production, event.version))
-
-
-def _rollback(index: Index, event: Event) -> Index:
-    return replace(_move_latest(index, event), production=index.production[:-1])
-
-
-def _move_latest(index: Index, event: Event) -> Index:
-    return replace(index, latest=event.detail.get("latest", index.latest))
-
-
-def _override(event: Event) -> Override | None:
-    reason = event.detail.get("override")
-    return Override(event.who, event.when, reason) if reason else None
-
-
-_FOLDS = {
-    "reserve": _reserve,
-    "register": _register,
-    "import": _register,
-    "approve": _approve,
-    "promote": _promote,
-    "rollback": _rollback,
-}

@@ -19,12 +19,15 @@ from trainer.artifacts.manifest import verify as verify_files
 from trainer.contract import MANIFEST_NAME
 from trainer.errors import AlreadyExistsError, NotFoundError, SettingsError, StorageError, TrainerError
 from trainer.release import signing
-from trainer.release.history import Change, Entry, Event, Index, fold
+from trainer.release.folding import fold
+from trainer.release.history import Change, Entry, Event, Index
 from trainer.storage import Folder, publish
 
 log = logging.getLogger(__name__)
 
 INDEX_NAME = "index.json"
+#: The kinds of event that make an entry what it is.
+_OF_ENTRIES = ("register", "import", "approve", "sign")
 # Also a Vertex AI model id.
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 
@@ -95,6 +98,16 @@ class Registry:
         while event := self._find_event(len(found) + 1):
             found.append(event)
         return found
+
+    def check_record(self, index: Index, entry: Entry) -> None:
+        """Raises StorageError if ``index`` says of a version what its own events don't: anybody can edit a cache."""
+        lines = [line for line in index.journal if line["version"] == entry.version and line["kind"] in _OF_ENTRIES]
+        told = Index()
+        for line in lines:
+            told = fold(told, self.event(line["number"]))
+        if told.entries.get(entry.version) != entry:
+            what = f"{INDEX_NAME} says something else of version {entry.version} than the history"
+            raise StorageError(what, received=f"{self.uri}/{INDEX_NAME}", do="run verify, which makes it anew")
 
     def version_folder(self, version: str) -> Folder:
         return self._folder.child(version)
