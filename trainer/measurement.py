@@ -109,7 +109,12 @@ def predicted_classes(model: Path, images: NDArray[np.uint8]) -> NDArray[np.intp
     """The class that the SavedModel in ``model`` predicts for each of ``images``, int (N,). Raises as ``measure``."""
     answers = ask(model, {AS_THEY_ARE: images})[AS_THEY_ARE]
     if answers.shape[:1] != images.shape[:1] or answers.ndim != 2:
-        raise TrainingError("the artifact does not answer every image", received=f"shape {answers.shape}")
+        raise TrainingError(
+            "the artifact does not answer every image",
+            expected=f"shape ({len(images)}, 10)",
+            received=f"shape {answers.shape}",
+            do="train it again",
+        )
     classes: NDArray[np.intp] = answers.argmax(axis=1)
     return classes
 
@@ -125,7 +130,12 @@ def ask(model: Path, questions: Mapping[str, NDArray[np.uint8]]) -> dict[str, ND
                 command, env=_environment(), capture_output=True, text=True, timeout=CLIENT_SECONDS, check=False
             )
         except subprocess.TimeoutExpired as error:
-            raise StorageError("the artifact does not answer", expected=f"within {CLIENT_SECONDS} s") from error
+            raise StorageError(
+                "the artifact does not answer",
+                expected=f"all answers within {CLIENT_SECONDS} s",
+                received="none",
+                do="start the same command again on a machine that is less busy",
+            ) from error
         if done.returncode:
             raise _failure(done)
         with np.load(answered) as answers:
@@ -160,7 +170,12 @@ def _failure(done: "subprocess.CompletedProcess[str]") -> TrainerError:
     reason = last.removeprefix("client: ")
     if done.returncode == GateRefusedError.exit_code:
         return GateRefusedError(reason)
-    return StorageError("the artifact does not answer", received=f"{reason} (exit code {done.returncode})")
+    return StorageError(
+        "the artifact does not answer",
+        expected="probabilities",
+        received=f"{reason} (exit code {done.returncode})",
+        do="load it by hand to see why, or train it again",
+    )
 
 
 def _timing(seconds: NDArray[np.float64]) -> dict[str, float]:

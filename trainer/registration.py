@@ -206,6 +206,7 @@ def setting_names() -> tuple[set[str], set[str]]:
 def _not_intact(found: str) -> GateRefusedError:
     return GateRefusedError(
         "this model folder is not what was committed, and nothing of it was registered",
+        expected="the files of its manifest, and ops of the allow-list only",
         received=found,
         do="train it again, or restore it; this can't be overridden",
     )

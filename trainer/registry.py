@@ -46,7 +46,9 @@ def main(argv: Sequence[str] | None = None, env: Mapping[str, str] | None = None
     except BrokenPipeError:  # Whoever read our output has seen enough: registry list | head.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:  # A full or failing disk under a library that writes files by itself.
-        refused = StorageError("a file can't be read or written", received=str(error), do="see to the disk")
+        refused = StorageError(
+            "a file can't be read or written", expected="a sound disk", received=str(error), do="see to the disk"
+        )
         return _fail(refused, refused.exit_code, verbose)
     return 0
 

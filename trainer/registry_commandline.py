@@ -41,7 +41,9 @@ _VERSION = "such as 1.2.0, or the word latest or prod"
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        raise SettingsError(f"command line: {message}", do=f"see {self.prog} --help")
+        raise SettingsError(
+            "command line", expected="a command and its flags", received=message, do=f"see {self.prog} --help"
+        )
 
 
 def parse(argv: Sequence[str], env: Mapping[str, str]) -> argparse.Namespace:
@@ -51,15 +53,16 @@ def parse(argv: Sequence[str], env: Mapping[str, str]) -> argparse.Namespace:
     """
     options = _build_parser(env).parse_args(list(argv))
     if getattr(options, "override", False) and not options.reason:
-        raise SettingsError(
-            "--override needs a reason, which is kept with the version", expected='--reason "…"', received="none"
-        )
+        what, do = "--override needs a reason, which is kept with the version", "say why the gates are overruled"
+        raise SettingsError(what, expected='--reason "…"', received="none", do=do)
     if getattr(options, "reason", "") and not options.override:
-        raise SettingsError("--reason is that of an override", expected="--override with it", received="--reason alone")
+        what, do = "--reason is that of an override", "add --override, or use --why for a remark"
+        raise SettingsError(what, expected="--override with it", received="--reason alone", do=do)
     project, region = (getattr(options, name, None) for name in ("vertex_project", "vertex_region"))
     if bool(project) != bool(region):
         received = f"--vertex-project {project}" if project else f"--vertex-region {region}"
-        raise SettingsError("Vertex AI needs both", expected="--vertex-project and --vertex-region", received=received)
+        expected, do = "--vertex-project and --vertex-region", "name the other too, or leave out both"
+        raise SettingsError("Vertex AI needs both", expected=expected, received=received, do=do)
     return options
 
 

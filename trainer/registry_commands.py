@@ -99,7 +99,12 @@ def verify(registry: Registry, options: argparse.Namespace) -> Report:
         return Report(document)
     received = "; ".join(broken[:5]) + (f"; and {len(broken) - 5} more" if len(broken) > 5 else "")  # noqa: PLR2004
     do = "restore the registry from a backup"
-    return Report(document, GateRefusedError("the registry is not as it was left", received=received, do=do))
+    return Report(
+        document,
+        GateRefusedError(
+            "the registry is not as it was left", expected="what its history says", received=received, do=do
+        ),
+    )
 
 
 def approve(registry: Registry, options: argparse.Namespace) -> Report:
@@ -168,7 +173,8 @@ def compare(registry: Registry, options: argparse.Namespace) -> Report:
 def mirror(registry: Registry, options: argparse.Namespace) -> Report:
     if not options.vertex_project:
         expected = "--vertex-project and --vertex-region"
-        raise SettingsError("there is nothing to mirror to", expected=expected, received="neither")
+        do = "name the project and its region"
+        raise SettingsError("there is nothing to mirror to", expected=expected, received="neither", do=do)
     report = list_versions(registry, options)
     return Report(report.document, touched=tuple(registry.read().entries))
 
@@ -232,7 +238,11 @@ def _about(registry: Registry, index: Index, version: str, *, do: str = "") -> R
 def _check_files(registry: Registry, entry: Entry, public_key: Path | None) -> None:
     faults = registry.faults(entry, public_key)
     if faults:
-        do = "restore its files, or register the model again"
-        raise GateRefusedError(f"version {entry.version} is not what was registered", received="; ".join(faults), do=do)
+        raise GateRefusedError(
+            f"version {entry.version} is not what was registered",
+            expected="the files of its manifest",
+            received="; ".join(faults),
+            do="restore its files, or register the model again",
+        )
     if public_key is None:
         log.info("its files are those that were registered; no public key is set up, so no signature was checked")

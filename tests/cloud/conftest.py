@@ -3,6 +3,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.vertex_server import VertexServer, vertex_server
+from trainer.cloud.vertex import VertexRegistry
 
 
 @pytest.fixture
@@ -12,3 +13,8 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[VertexServer]:
         for name, value in running.environment.items():
             monkeypatch.setenv(name, value)
         yield running
+
+
+@pytest.fixture
+def registry(server: VertexServer) -> VertexRegistry:
+    return VertexRegistry("my-project", "us-central1", endpoint=server.endpoint)

@@ -50,7 +50,8 @@ def load_signature(folder: Path) -> Any:
     Raises GateRefusedError for an op that is not on the allow-list, StorageError for what can't be loaded.
     """
     if not (folder / "saved_model.pb").is_file():
-        raise StorageError("there is no SavedModel", expected=str(folder / "saved_model.pb"))
+        expected, do = str(folder / "saved_model.pb"), "name a model folder"
+        raise StorageError("there is no SavedModel", expected=expected, received="no such file", do=do)
     unknown = sorted(operations(folder) - ALLOWED_OPS)
     if unknown:
         raise GateRefusedError(f"the graph holds ops that are not on the allow-list: {', '.join(unknown)}")
@@ -58,7 +59,12 @@ def load_signature(folder: Path) -> Any:
         model = tf.saved_model.load(str(folder))
         signature = model.signatures[SIGNATURE]
     except (tf.errors.OpError, OSError, KeyError, ValueError) as error:
-        raise StorageError("the SavedModel can't be loaded", received=str(error)) from error
+        raise StorageError(
+            "the SavedModel can't be loaded",
+            expected=f"one with the signature {SIGNATURE}",
+            received=str(error),
+            do="train it again",
+        ) from error
     signature.model = model  # A signature does not keep the variables of its model alive.
     return signature
 

@@ -113,7 +113,12 @@ class VertexRegistry:
             uploaded = self._upload(version, new_model=copies is None)
             copies = self._find(version)
         if not copies:
-            raise StorageError("Vertex AI does not list what was just uploaded", do="start the same command again")
+            raise StorageError(
+                "Vertex AI does not list what was just uploaded",
+                expected=f"a version with the digest {version.digest}",
+                received="none",
+                do="start the same command again",
+            )
         kept = copies[0]
         try:
             self._remove_duplicates(kept, copies[1:])
@@ -241,6 +246,7 @@ def _check_first(version: ModelVersion) -> None:
             "its default",
             expected="an approved version to be the first",
             received=f"approved={version.labels.get('approved')}",
+            do="register an approved version first",
         )
 
 

@@ -21,7 +21,7 @@ def vertex_errors(what: str) -> Iterator[None]:
         raise _refused(what, error) from error
     except TimeoutError as error:
         received, do = f"{what}: no end within the time we wait", "start the same command again in some minutes"
-        raise StorageError("Vertex AI is still at work", received=received, do=do) from error
+        raise StorageError("Vertex AI is still at work", expected="its end", received=received, do=do) from error
     except GoogleAuthError as error:
         raise _no_credentials(what, error) from error
 
@@ -33,12 +33,14 @@ def _refused(what: str, error: BaseException) -> StorageError:
     match error:
         case api.NotFound():
             do = "check --vertex-project and --vertex-region, and register the version first"
-            return NotFoundError("Vertex AI has no such model, version or project", received=received, do=do)
+            what = "Vertex AI has no such model, version or project"
+            return NotFoundError(what, expected="one that is there", received=received, do=do)
         case api.Forbidden() | api.Unauthorized():
             do = "see docs/vertex-registry.md for the roles that this account and Vertex AI's service agent need"
-            return StorageError("Vertex AI denies access", received=received, do=do)
+            return StorageError("Vertex AI denies access", expected="permission", received=received, do=do)
         case _:
-            return StorageError("Vertex AI refused the request", received=received, do="see the reason")
+            what = "Vertex AI refused the request"
+            return StorageError(what, expected="its consent", received=received, do="see the reason")
 
 
 def _gave_up(what: str, error: BaseException) -> StorageError:
@@ -46,9 +48,10 @@ def _gave_up(what: str, error: BaseException) -> StorageError:
 
     if isinstance(error, api.ResourceExhausted):
         received, do = f"{what}: {_words(error)}", "ask for a higher quota, or start the same command again later"
-        return StorageError("Vertex AI's quota is used up", received=received, do=do)
+        return StorageError("Vertex AI's quota is used up", expected="room in it", received=received, do=do)
     return StorageError(
         "Vertex AI can't be reached or keeps failing",
+        expected="an answer",
         received=f"{what}: {_words(error)}",
         do="check the network, --vertex-project and --vertex-region, then start the same command again",
     )

@@ -70,4 +70,4 @@ def _check_artifact(uri: str) -> None:
 
 def _check_match(what: str, pattern: re.Pattern[str], received: str, expected: str) -> None:
     if not pattern.fullmatch(received):
-        raise SettingsError(what, expected=expected, received=repr(received))
+        raise SettingsError(what, expected=expected, received=repr(received), do="choose another name")

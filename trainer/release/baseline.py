@@ -64,17 +64,22 @@ def read_figures(content: bytes) -> dict[str, Any]:
     try:
         document = json.loads(content)
     except ValueError as error:
-        raise SettingsError("the baseline's figures can't be read", expected=_EXPECTED, received=str(error)) from error
+        raise _refused("read", str(error)) from error
     if not isinstance(document, Mapping):
-        raise SettingsError("the baseline's figures can't be read", expected=_EXPECTED, received=repr(document))
+        raise _refused("read", repr(document))
     nested = document.get("metrics")
     given = {**document, **nested} if isinstance(nested, Mapping) else document
     figures = {ours: _value(given[name]) for name, ours in _NAMES.items() if name in given}
     problems = [problem for name, value in figures.items() if (problem := _problem(name, value))]
     if problems or not figures:
         received = "; ".join(problems) or f"only {', '.join(map(str, given)) or 'nothing'}"
-        raise SettingsError("the baseline's figures can't be used", expected=_EXPECTED, received=received)
+        raise _refused("used", received)
     return figures | {name: given[name] for name in ("n", "data_fingerprint") if name in given}
+
+
+def _refused(verb: str, received: str) -> SettingsError:
+    do = "see docs/release.md for an example"
+    return SettingsError(f"the baseline's figures can't be {verb}", expected=_EXPECTED, received=received, do=do)
 
 
 def commit(content: bytes, folder: Path) -> str:

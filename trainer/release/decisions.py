@@ -72,7 +72,8 @@ def check_asked(version: str, asked: Version | None) -> None:
     """Raises SettingsError if content that has a version is to get another one."""
     if asked is not None and str(asked) != version:
         received = f"--version {asked}"
-        raise SettingsError("this content has a version already", expected=version, received=received)
+        do = "leave --version out"
+        raise SettingsError("this content has a version already", expected=version, received=received, do=do)
 
 
 def register(
@@ -161,7 +162,12 @@ def rollback(index: Index, *, seen: Index, why: str) -> Change:
 
 def refusal(entry: Entry, *, do: str) -> GateRefusedError:
     """Names every gate that refused the version, in one line."""
-    return GateRefusedError(f"version {entry.version} is not approved", received=sentences(entry.failed), do=do)
+    return GateRefusedError(
+        f"version {entry.version} is not approved",
+        expected="every gate passed",
+        received=sentences(entry.failed),
+        do=do,
+    )
 
 
 def sentences(failed: Sequence[Verdict]) -> str:
@@ -172,7 +178,8 @@ def _artifact(index: Index, asked: str) -> Entry:
     entry = resolve(index, asked)
     if entry.baseline:
         expected, received = "a model", f"{entry.version}, imported figures without one"
-        raise SettingsError("a baseline can't be released", expected=expected, received=received)
+        do = "choose a version that holds a model"
+        raise SettingsError("a baseline can't be released", expected=expected, received=received, do=do)
     return entry
 
 

@@ -36,7 +36,12 @@ def sign(folder: Path, signature: Path, private_key: Path) -> None:
         signature.parent.mkdir(parents=True, exist_ok=True)
         signer.sign(folder, signature)
     except (OSError, ValueError) as error:
-        raise StorageError("the model folder can't be signed", received=f"{folder}: {error}") from error
+        raise StorageError(
+            "the model folder can't be signed",
+            expected="plain files that can be read",
+            received=f"{folder}: {error}",
+            do="see the reason",
+        ) from error
 
 
 def check(folder: Path, signature: Path, public_key: Path) -> None:
@@ -54,7 +59,12 @@ def check(folder: Path, signature: Path, public_key: Path) -> None:
     try:
         verifier.verify(folder, signature)
     except OSError as error:
-        raise StorageError("the signature can't be checked", received=f"{folder}: {error}") from error
+        raise StorageError(
+            "the signature can't be checked",
+            expected="plain files that can be read",
+            received=f"{folder}: {error}",
+            do="see the reason",
+        ) from error
     except Exception as error:  # a damaged bundle fails in one of four parsers, each with errors of its own
         expected = f"the files that were signed, and a signature of the key in {public_key}"
         raise _refused(folder, _words(error), expected) from error

@@ -40,7 +40,8 @@ class Registry:
     def __init__(self, root: Folder, name: str, *, who: str) -> None:
         if not _NAME.fullmatch(name):
             expected = "a lower-case letter, then up to 62 lower-case letters, digits, '-' or '_'"
-            raise SettingsError("not a usable name for a registered model", expected=expected, received=repr(name))
+            what, do = "not a usable name for a registered model", "choose another --name"
+            raise SettingsError(what, expected=expected, received=repr(name), do=do)
         self._root = root
         self._folder = root.child(name)
         self._who = who
@@ -107,7 +108,8 @@ class Registry:
             told = fold(told, self.event(line["number"]))
         if told.entries.get(entry.version) != entry:
             what = f"{INDEX_NAME} says something else of version {entry.version} than the history"
-            raise StorageError(what, received=f"{self.uri}/{INDEX_NAME}", do="run verify, which makes it anew")
+            expected, do = "what the history says", "run verify, which makes it anew"
+            raise StorageError(what, expected=expected, received=f"{self.uri}/{INDEX_NAME}", do=do)
 
     def version_folder(self, version: str) -> Folder:
         return self._folder.child(version)
@@ -122,8 +124,12 @@ class Registry:
             if not target.exists(MANIFEST_NAME):
                 raise
             if target.read(MANIFEST_NAME) != (local / MANIFEST_NAME).read_bytes():
-                received, do = f"{target.uri} with other content", "run verify"
-                raise StorageError("this version's folder is taken", received=received, do=do) from error
+                raise StorageError(
+                    "this version's folder is taken",
+                    expected="no files there, or the same ones",
+                    received=f"{target.uri} with other content",
+                    do="run verify",
+                ) from error
 
     def publish_signature(self, local: Path, version: str) -> None:
         """One that is there already stays: two signatures of the same content differ, and both are good."""

@@ -79,19 +79,22 @@ def load(path: Path | None = None) -> Thresholds:
     except ValidationError as error:
         problems = "; ".join(_problem(item) for item in error.errors(include_url=False))
         do = "see trainer/release/gates.yaml for the names"
-        raise SettingsError(f"{path or DEFAULTS} is no table of thresholds", received=problems, do=do) from error
+        raise SettingsError(
+            f"{path or DEFAULTS} is no table of thresholds", expected="known names, in range", received=problems, do=do
+        ) from error
 
 
 def _read(path: Path) -> dict[str, Any]:
     import yaml
 
     expected = "a YAML file of thresholds by gate, such as absolute: {recall_at_least: 0.6}"
+    do = "see docs/gates.md for the names"
     try:
         table = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise SettingsError(f"{path} can't be read", expected=expected, received=str(error)) from error
+        raise SettingsError(f"{path} can't be read", expected=expected, received=str(error), do=do) from error
     if not isinstance(table, dict):
-        raise SettingsError(f"{path} is no table of thresholds", expected=expected, received=repr(table))
+        raise SettingsError(f"{path} is no table of thresholds", expected=expected, received=repr(table), do=do)
     return table
 
 

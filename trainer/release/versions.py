@@ -25,7 +25,8 @@ class Version(NamedTuple):
         """Raises SettingsError for anything but three numbers with dots between."""
         match = _FORM.fullmatch(text)
         if not match:
-            raise SettingsError("not a version", expected="three numbers such as 1.2.0", received=repr(text))
+            do = "see the command list for those there are"
+            raise SettingsError("not a version", expected="three numbers such as 1.2.0", received=repr(text), do=do)
         return cls(*map(int, match.groups()))
 
     def __str__(self) -> str:
