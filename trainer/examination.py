@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from trainer.artifacts.facts import Facts
 from trainer.artifacts.manifest import Manifest, read_manifest, verify
-from trainer.contract import MANIFEST_NAME
+from trainer.contract import MANIFEST_NAME, RELEASE_NAME
 from trainer.errors import GateRefusedError, StorageError, TrainerError
 from trainer.measurement import DataPlace, find_parts, measure, predicted_classes
 from trainer.release.comparison import compare
@@ -120,7 +120,8 @@ def fetch(folder: Folder, local: Path) -> Manifest:
     """Copy a committed model to ``local``, so that what is checked is what is used. Raises StorageError."""
     if folder.exists(MANIFEST_NAME):
         for name in folder.names():
-            folder.download(name, local / name)
+            if name != RELEASE_NAME:
+                folder.download(name, local / name)
     manifest = read_manifest(open_folder(local))
     if manifest is None:
         raise StorageError(

@@ -200,11 +200,11 @@ def test_an_artifact_that_is_none_is_not_measured(model: Path) -> None:
     found = look(model)
     assert found.intact
     assert {verdict.gate for verdict in found.failed} == set(GATES) - {"integrity"}
-    assert "the artifact does not answer – received" in found.failed[0].sentence
+    assert "the artifact does not answer – expected probabilities – received" in found.failed[0].sentence
     assert "Error parsing message" in found.failed[0].sentence
 
 
 def test_an_artifact_that_does_not_answer_in_time_is_not_measured(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(measurement, "CLIENT_SECONDS", 0.01)
     found = look(model)
-    assert "the artifact does not answer – expected within 0.01 s" in found.failed[0].sentence
+    assert "the artifact does not answer – expected all answers within 0.01 s" in found.failed[0].sentence

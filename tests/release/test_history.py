@@ -79,7 +79,8 @@ def test_what_a_gate_refused_is_kept_but_not_approved():
         "stage": "dev", "approved": "no", "deployment": "ineligible", "performance": "needs-improvement"
     }  # fmt: skip
     assert index.entries["1.0.0"].why == "refused by absolute, calibration"
-    with pytest.raises(GateRefusedError, match=r"1\.0\.0 is not approved – received absolute: absolute spoke; calib"):
+    message = r"1\.0\.0 is not approved – expected every gate passed – received absolute: absolute spoke; calib"
+    with pytest.raises(GateRefusedError, match=message):
         decisions.promote(index, "1.0.0", seen=index, why="")
 
 

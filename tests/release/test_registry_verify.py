@@ -10,7 +10,10 @@ def test_verify_finds_a_changed_byte(at, filled):
     path = filled / "custom-cnn" / "1.1.0" / "saved_model.pb"
     path.write_bytes(path.read_bytes()[:-1] + b"?")
     err = at("verify", code=7)
-    assert "not as it was left – received 1.1.0: saved_model.pb was changed – restore" in err
+    assert (
+        "not as it was left – expected what its history says – received 1.1.0: saved_model.pb was changed – restore"
+        in err
+    )
     assert at("verify 1.0.0").splitlines()[1].split() == ["1.0.0", "intact"]
     for words in ("verify 1.1.0", "promote 1.1.0"):
         assert "saved_model.pb was changed" in at(words, code=7)
@@ -81,5 +84,8 @@ def test_rolling_back_to_an_altered_version_is_refused(at, filled):
     at("promote 1.0.0")
     at("promote 1.1.0")
     (filled / "custom-cnn" / "1.0.0" / "saved_model.pb").unlink()
-    assert "1.0.0 is not what was registered – received saved_model.pb is missing" in at("rollback", code=7)
+    assert (
+        "1.0.0 is not what was registered – expected the files of its manifest – received saved_model.pb is missing"
+        in at("rollback", code=7)
+    )
     assert line_with(at("list"), "1.1.0").split()[1] == "prod"

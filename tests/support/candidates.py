@@ -10,7 +10,6 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from trainer import task
 from trainer.artifacts import client
 from trainer.artifacts.export import export_saved_model
 from trainer.artifacts.manifest import Manifest, describe_files, read_manifest, write_manifest
@@ -28,6 +27,8 @@ from trainer.release.thresholds import load
 from trainer.release.verdict import Verdict
 from trainer.settings import parse, run_id
 from trainer.storage import open_folder
+from trainer.task import open_checkpoints
+from trainer.training_run import train
 
 SHIRT = 6
 #: Learns the drawings to 97 % and more in seconds. Without warps, a small network is as sure as it is right.
@@ -63,8 +64,8 @@ def prepare(data: Path, *, seed: int) -> Job:
 
 def train_network(job: Job, checkpoints: Path) -> keras.Model:
     """As the main job does."""
-    places = {"checkpoint_dir": str(checkpoints)}
-    return task.train(replace(job, settings=job.settings.model_copy(update=places))).network
+    job = replace(job, settings=job.settings.model_copy(update={"checkpoint_dir": str(checkpoints)}))
+    return train(job, *open_checkpoints(job)).network
 
 
 def finish(job: Job, network: keras.Model, model: Path) -> Path:
