@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -85,9 +86,11 @@ def test_of_sixteen_promotions_one_wins(filled):
     answers = race(filled, *(f"promote:{versions[number % 3]}" for number in range(COUNT)))
     index = well_kept(filled)
     assert index.in_production in versions
-    # Whoever wanted the same got it too, though it made no event.
-    assert set(answers) - {"MovedError"} == {index.in_production}
-    assert [line["version"] for line in index.journal if line["kind"] == "promote"] == [index.in_production]
+    # Whoever wanted the same got it too, though it made no event. On a busy machine one may begin when another ended.
+    promoted = [line["version"] for line in index.journal if line["kind"] == "promote"]
+    assert set(answers) - {"MovedError"} == set(promoted)
+    assert promoted[-1] == index.in_production
+    assert all(one != other for one, other in pairwise(promoted))
 
 
 def test_sixteen_rollbacks_go_back_one_step(filled):

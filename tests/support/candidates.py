@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from trainer import training_run
 from trainer.artifacts import client
 from trainer.artifacts.export import export_saved_model
 from trainer.artifacts.manifest import Manifest, describe_files, read_manifest, write_manifest
@@ -27,8 +28,7 @@ from trainer.release.thresholds import load
 from trainer.release.verdict import Verdict
 from trainer.settings import parse, run_id
 from trainer.storage import open_folder
-from trainer.task import open_checkpoints
-from trainer.training_run import train
+from trainer.task import open_checkpoints, run
 
 SHIRT = 6
 #: Learns the drawings to 97 % and more in seconds. Without warps, a small network is as sure as it is right.
@@ -47,7 +47,7 @@ def arguments(data: Path, model: Path, seed: int) -> list[str]:
 
 def train(data: Path, model: Path, *, seed: int) -> Path:
     """The main job itself, from the files in ``data`` to the committed folder ``model``."""
-    task.run(parse(arguments(data, model, seed), {}))
+    run(parse(arguments(data, model, seed), {}))
     return model
 
 
@@ -65,7 +65,7 @@ def prepare(data: Path, *, seed: int) -> Job:
 def train_network(job: Job, checkpoints: Path) -> keras.Model:
     """As the main job does."""
     job = replace(job, settings=job.settings.model_copy(update={"checkpoint_dir": str(checkpoints)}))
-    return train(job, *open_checkpoints(job)).network
+    return training_run.train(job, *open_checkpoints(job)).network
 
 
 def finish(job: Job, network: keras.Model, model: Path) -> Path:
