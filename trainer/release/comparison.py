@@ -86,7 +86,7 @@ def mcnemar(only_first: int, only_second: int) -> float:
     for count in range(fewer):
         below += ways
         ways = ways * (total - count) // (count + 1)
-    return (2 * below + ways) / 2**total
+    return (2 * below + ways) / (1 << total)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
