@@ -85,7 +85,7 @@ def examine(
         StorageError: no model is committed there, or it can't be read.
         DataError: the data it was made from can't be found, or other data were named.
     """
-    log.info("examining %s", folder.uri)
+    log.debug("examining %s", folder.uri)
     with tempfile.TemporaryDirectory(prefix="trainer-examination-") as name:
         local = Path(name, "model")
         manifest = fetch(folder, local)

@@ -21,7 +21,6 @@ from trainer.data.split import stratified_split
 from trainer.examination import DataPlace, Examination, Seal, examine
 from trainer.release.gates import GATES
 from trainer.release.signing import sign
-from trainer.release.thresholds import load
 from trainer.release.verdict import Verdict
 from trainer.storage import open_folder, publish
 
@@ -31,7 +30,6 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 BUCKET = "registry-bucket"
 SEEDS = range(1, 11)
 LEAKED = 5
-THRESHOLDS = load()
 
 
 @dataclass(frozen=True)
@@ -46,7 +44,7 @@ def judge(model: Path | str, *, data: Path | None = None, champion: Path | None 
     return examine(
         open_folder(model),
         place=DataPlace(str(data) if data else None, None, Path("no cache")),
-        thresholds=THRESHOLDS,
+        thresholds=candidates.THRESHOLDS,
         champion=open_folder(champion) if champion else None,
     )
 
@@ -187,7 +185,7 @@ def test_a_signed_model_in_a_bucket_is_judged_as_one_in_a_folder(
     bucket = open_folder(f"gs://{BUCKET}/some/model")
     publish(examined.models[1], bucket, marker="manifest.json")
     place, seal = DataPlace(None, None, Path("no cache")), Seal(public, tmp_path / "sig")
-    found = examine(bucket, place=place, thresholds=THRESHOLDS, seal=seal)
+    found = examine(bucket, place=place, thresholds=candidates.THRESHOLDS, seal=seal)
     assert found.failed == ()
     assert found.intact
     assert found.takes_over

@@ -8,7 +8,6 @@ import os
 import subprocess
 import sys
 from collections import Counter
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -82,15 +81,12 @@ def filled(root, models):
 
 
 def test_of_sixteen_promotions_one_wins(filled):
-    versions = ["1.0.0", "1.0.1", "1.0.2"]
-    answers = race(filled, *(f"promote:{versions[number % 3]}" for number in range(COUNT)))
+    wanted = [f"1.0.{number % 3}" for number in range(COUNT)]
+    answers = race(filled, *(f"promote:{version}" for version in wanted))
     index = well_kept(filled)
-    assert index.in_production in versions
-    # Whoever wanted the same got it too, though it made no event. On a busy machine one may begin when another ended.
-    promoted = [line["version"] for line in index.journal if line["kind"] == "promote"]
-    assert set(answers) - {"MovedError"} == set(promoted)
-    assert promoted[-1] == index.in_production
-    assert all(one != other for one, other in pairwise(promoted))
+    # Whoever wanted the same got it too, though it made no event.
+    assert answers == [version if version == index.in_production else "MovedError" for version in wanted]
+    assert [line["version"] for line in index.journal if line["kind"] == "promote"] == [index.in_production]
 
 
 def test_sixteen_rollbacks_go_back_one_step(filled):
@@ -98,21 +94,16 @@ def test_sixteen_rollbacks_go_back_one_step(filled):
     for version in ("1.0.0", "1.0.1", "1.0.2"):
         registry.append(lambda index, version=version: decisions.promote(index, version, seen=index, why=""))
     answers = Counter(race(filled, *["rollback:"] * COUNT))
-    # One that begins when another has ended rolls back once more, as it should; here they all begin at once.
-    index = well_kept(filled)
-    steps = sum(line["kind"] == "rollback" for line in index.journal)
-    assert index.production == ("1.0.0", "1.0.1", "1.0.2")[: 3 - steps]
-    assert sum(answers.values()) == COUNT
-    assert steps == COUNT - answers["MovedError"] - answers["SettingsError"]
+    assert answers == {"": 1, "MovedError": COUNT - 1}
+    assert well_kept(filled).production == ("1.0.0", "1.0.1")
 
 
 def test_latest_moves_once(filled):
-    answers = race(filled, *(f"latest:1.0.{1 + number % 2}" for number in range(COUNT)))
+    wanted = [f"1.0.{1 + number % 2}" for number in range(COUNT)]
+    answers = race(filled, *(f"latest:{version}" for version in wanted))
     index = well_kept(filled)
-    assert index.latest in {"1.0.1", "1.0.2"}
-    moves = [line["latest"] for line in index.journal if line["kind"] == "approve"]
-    assert moves[-1] == index.latest
-    assert set(answers) <= {"1.0.1", "1.0.2", "MovedError"}
+    assert answers == [version if version == index.latest else "MovedError" for version in wanted]
+    assert [line["latest"] for line in index.journal if line["kind"] == "approve"] == [index.latest]
 
 
 def test_an_override_is_recorded_once(filled):

@@ -1,7 +1,7 @@
 """Processes that use a registry, forked from one that has imported everything, so that races and kills hit the store.
 
 python -m tests.support.registrars race ROOT ACTION…
-    all at once; prints, for each, the version or the error's name
+    all at once, and all by what they saw before; prints, for each, the version or the error's name
 python -m tests.support.registrars kill PREFIX ACTION SETUP…
     in PREFIX-1, PREFIX-2, … what SETUP says, then ACTION: killed right before its 1st, 2nd, … change of the storage,
     and done once more; prints at which one it is through. In PREFIX-whole it is not disturbed.
@@ -9,7 +9,7 @@ python -m tests.support.registrars moments PREFIX COUNT ACTION…
     in PREFIX-1 … PREFIX-COUNT all actions, each killed twice at a random moment before it is done; in PREFIX-whole too,
     undisturbed
 
-An ACTION is a word and what it is about, such as ``register:FOLDER``, ``promote:1.0.0``, ``approve:1.0.0``,
+An ACTION is a word and what it is about: ``register:FOLDER`` or ``promote:1.0.0``; in a race also ``approve:1.0.0``,
 ``latest:1.0.0`` or ``rollback:``. With ``TRAINER_SIGNING_KEY`` what is registered is signed.
 """
 
@@ -30,8 +30,9 @@ from typing import Any
 from tests.support.registries import Examiner, registry_at
 from trainer import registration, registry_commands
 from trainer.registration import Terms
-from trainer.release import signing
-from trainer.release.store import Registry
+from trainer.release import decisions, signing
+from trainer.release.decisions import Wishes
+from trainer.release.history import Change, Index
 from trainer.storage.bucket import BucketFolder
 from trainer.storage.local import LocalFolder
 
@@ -41,20 +42,29 @@ METHODS = ("write", "create", "delete", "upload", "put", "copy", "remove")
 
 
 def act(root: str, action: str) -> str:
-    """Do it, and say which version it was about."""
+    """Register or promote as the command does, and say which version it was about."""
     deed, _, subject = action.partition(":")
     registry = registry_at(root)
     if deed == "register":
         return registration.register(registry, subject, Terms(signing_key=KEY), Examiner()).version
-    reason = "a race" if deed == "approve" else ""
-    options = Namespace(version=subject, why="", reason=reason, make_latest=deed == "latest", public_key=None)
-    commands: dict[str, Callable[[Registry, Namespace], Any]] = {
-        "promote": registry_commands.promote,
-        "approve": registry_commands.approve,
-        "latest": registry_commands.approve,
-        "rollback": registry_commands.rollback,
+    options = Namespace(version=subject, why="", public_key=None)
+    return str(registry_commands.promote(registry, options).document["version"])
+
+
+def decide(root: str, action: str, seen: Index) -> str:
+    """Do what was decided by looking at ``seen``, and say which version it was about."""
+    deed, _, subject = action.partition(":")
+    if deed == "register":
+        return act(root, action)
+    wishes = Wishes(reason="a race" if deed == "approve" else "", make_latest=deed == "latest")
+    decisions_by_deed: dict[str, Callable[[Index], Change | None]] = {
+        "promote": lambda index: decisions.promote(index, subject, seen=seen, why=""),
+        "approve": lambda index: decisions.approve(index, subject, seen=seen, wishes=wishes),
+        "latest": lambda index: decisions.approve(index, subject, seen=seen, wishes=wishes),
+        "rollback": lambda index: decisions.rollback(index, seen=seen, why=""),
     }
-    return str(commands[deed](registry, options).document["version"])
+    registry_at(root).append(decisions_by_deed[deed])
+    return subject
 
 
 def main(command: str, root: str, *arguments: str) -> None:
@@ -120,6 +130,7 @@ def _code(child: int) -> int:
 
 def _race(root: str, actions: tuple[str, ...]) -> list[str]:
     gate, opener = os.pipe()
+    seen = registry_at(root).read()
     results = []
     for action in actions:
         reader, writer = os.pipe()
@@ -128,7 +139,7 @@ def _race(root: str, actions: tuple[str, ...]) -> list[str]:
             os.close(opener)
             os.read(gate, 1)
             try:
-                answer = act(root, action)
+                answer = decide(root, action, seen)
             except Exception as error:
                 answer = type(error).__name__
             os.write(writer, answer.encode())
