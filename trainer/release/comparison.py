@@ -63,7 +63,12 @@ def compare(
     """
     lengths = {len(challenger), len(champion), len(labels)}
     if len(lengths) > 1 or 0 in lengths:
-        raise DataError("the models were not asked about the same images", received=f"{sorted(lengths)} answers")
+        raise DataError(
+            "the models were not asked about the same images",
+            expected="an answer of each to every image",
+            received=f"{sorted(lengths)} answers",
+            do="examine both on the same test set",
+        )
     random = np.random.default_rng(seed)
     gained = (challenger == labels).astype(np.int8) - (champion == labels)
     overall = _difference(gained, random)
