@@ -36,6 +36,18 @@ def test_starting_keras_gives_no_notice_and_has_the_fast_kernels() -> None:
     assert not [line for line in started.stderr.splitlines() if line.startswith(NOTICES)]
 
 
+@pytest.mark.parametrize(("driver", "warns"), [("/proc", True), ("/nowhere", False)])
+def test_that_no_gpu_was_found_is_said_just_where_there_is_one(driver: str, warns: bool) -> None:
+    script = f"""
+import os, pathlib, runpy
+startup = runpy.run_path({str(STARTUP)!r})
+startup["_is_notice"].__globals__["NVIDIA_DRIVER"] = pathlib.Path({driver!r})
+with startup["_stderr_as_log"]():
+    os.write(2, b"E0000 00:00:1 failed call to cuInit: INTERNAL\\n")
+"""
+    assert ("cuInit" in run(script).stderr) == warns
+
+
 def test_errors_come_through_and_the_stream_is_put_back() -> None:
     broken = run(LOUD + "os.write(2, b'I0000 later\\n')")
     assert broken.stdout == "no backend\n"

@@ -28,6 +28,14 @@ def test_every_flag_that_the_documents_name_exists():
     assert named - known == set()
 
 
+@pytest.mark.parametrize(
+    "document", sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]), ids=lambda path: path.name
+)
+def test_no_placeholder_is_left(document: Path) -> None:
+    text = document.read_text(encoding="utf-8")
+    assert re.findall(r"\b(?:RESULTS|EXAMPLE|AUGMENT|TODO|TBD|FIXME|XXX)\b", text) == []
+
+
 def test_every_path_that_contributing_names_exists():
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     named = set(re.findall(r"`((?:trainer|tests|scripts|docs)/[\w./-]*)`", text))

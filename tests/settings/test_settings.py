@@ -96,7 +96,7 @@ OUT_OF_RANGE = [
     ("--filters", "1,2,3,4,5", "1 to 4 comma-separated values, each an integer ≥ 1"),
     ("--seed", "4294967296", "an integer ≥ 0 and ≤ 4294967295"),
     ("--precision", "float16", "one of auto, float32, bfloat16"),
-    ("--preset", "nonesuch", "one of reference, quick, small"),
+    ("--preset", "nonesuch", "one of reference, fast, quick, small"),
     ("--horizontal-flip", "maybe", "true or false"),
     ("--output-dir", "gs://", "a folder or gs://bucket/prefix"),
 ]

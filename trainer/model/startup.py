@@ -6,10 +6,13 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 # TensorFlow's C++ part writes these to stderr before any setting of its log takes effect.
 NOTICES = ("I0000 ", "WARNING: All log messages before absl::InitializeLog()", "To enable the following instructions")
-
+# Why no GPU was found: worth a warning, but not where there is none to be found.
+NO_GPU = "failed call to cuInit"
+NVIDIA_DRIVER = Path("/proc/driver/nvidia")
 
 log = logging.getLogger(__name__)
 
@@ -46,5 +49,9 @@ def _stderr_as_log() -> Iterator[None]:
             os.close(stderr)
             held.seek(0)
             for line in held.read().decode(errors="replace").splitlines():
-                if not line.startswith(NOTICES):
+                if not _is_notice(line):
                     log.warning("%s", line)
+
+
+def _is_notice(line: str) -> bool:
+    return line.startswith(NOTICES) or (NO_GPU in line and not NVIDIA_DRIVER.exists())

@@ -255,7 +255,7 @@ def _refuse_unlearned(state: TrainingState, validation: Examples) -> None:
     majority = float(np.bincount(validation.labels).max() / len(validation))
     if accuracy <= majority + 3 * math.sqrt(majority * (1 - majority) / len(validation)):
         raise TrainingError(
-            f"nothing was learned in {state.epoch} epochs",
+            f"nothing was learned in {state.epoch} epoch{'s' if state.epoch > 1 else ''}",
             expected=f"a validation accuracy above chance ({majority:.3f})",
             received=f"{accuracy:.3f}",
             do="train longer, on more images, or with another --learning-rate",
