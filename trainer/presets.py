@@ -8,7 +8,7 @@ Preset = Literal["reference", "fast", "quick", "small"]
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     # The defaults: the network and recipe of the published reference, 50 epochs at most.
     "reference": {},
-    # More accurate than the reference, in minutes on two cores: a residual network at a triangular rate, images moved by
+    # More accurate than the reference, in minutes on two cores: a residual network, a triangular rate, images moved by
     # whole pixels and mirrored but not warped, the mean over an image and its mirror. See docs/results.md.
     "fast": {
         "epochs": 10,

@@ -28,9 +28,7 @@ def test_every_flag_that_the_documents_name_exists():
     assert named - known == set()
 
 
-@pytest.mark.parametrize(
-    "document", sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]), ids=lambda path: path.name
-)
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_no_placeholder_is_left(document: Path) -> None:
     text = document.read_text(encoding="utf-8")
     assert re.findall(r"\b(?:RESULTS|EXAMPLE|AUGMENT|TODO|TBD|FIXME|XXX)\b", text) == []
