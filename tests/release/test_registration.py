@@ -49,6 +49,14 @@ def test_the_same_content_has_one_version(root, model):
     assert registered(registry, copied) == first
 
 
+def test_the_mark_of_another_registry_is_not_taken_along(root, tmp_path, model):
+    registered(registry_at(tmp_path / "another"), model)
+    assert (model / RELEASE_NAME).exists()
+    registry = registry_at(root)
+    registered(registry, model)
+    assert RELEASE_NAME not in registry.version_folder("1.0.0").names()
+
+
 def test_versions_follow_from_what_changed(root, tmp_path):
     registry = registry_at(root)
     made = [{}, {"seed": 2}, {"epochs": 3}, {"fingerprint": "g"}, {"filters": [16]}]
