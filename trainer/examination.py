@@ -120,7 +120,7 @@ def fetch(folder: Folder, local: Path) -> Manifest:
     """Copy a committed model to ``local``, so that what is checked is what is used. Raises StorageError."""
     if folder.exists(MANIFEST_NAME):
         for name in folder.names():
-            if name != RELEASE_NAME:
+            if name != RELEASE_NAME:  # The mark of an earlier registration is no part of the model.
                 folder.download(name, local / name)
     manifest = read_manifest(open_folder(local))
     if manifest is None:

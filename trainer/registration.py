@@ -124,8 +124,6 @@ def _copy(source: Folder, scratch: Path, signing_key: Path | None) -> _Candidate
 
     path = scratch / "model"
     manifest = fetch(source, path)
-    # The mark of an earlier registration is no part of the model.
-    (path / RELEASE_NAME).unlink(missing_ok=True)
     digest = hashlib.sha256((path / MANIFEST_NAME).read_bytes()).hexdigest()
     signature = scratch / "signature" if signing_key else None
     if signing_key and signature:
