@@ -6,16 +6,15 @@ Nothing heavy is imported before it is needed: ``--help``, ``list`` or a wrong f
 import json
 import logging
 import os
-import signal
 import sys
-import traceback
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from trainer import logs
-from trainer.errors import Interrupted, StorageError, TrainerError
+from trainer.ending import fail, interrupt_on_signals
+from trainer.errors import Interrupted, TrainerError
 from trainer.registry_commandline import parse
 
 if TYPE_CHECKING:
@@ -29,8 +28,7 @@ log = logging.getLogger("trainer.registry")
 
 def main(argv: Sequence[str] | None = None, env: Mapping[str, str] | None = None) -> int:
     """Run one command and return its exit code; a foreseen failure is one line on stderr."""
-    signal.signal(signal.SIGTERM, _interrupt)
-    signal.signal(signal.SIGINT, _interrupt)
+    interrupt_on_signals()
     env = os.environ if env is None else env
     verbose = False
     try:
@@ -41,15 +39,10 @@ def main(argv: Sequence[str] | None = None, env: Mapping[str, str] | None = None
         _print(options, report.document, env)
         if report.failure:
             raise report.failure
-    except (TrainerError, Interrupted) as error:
-        return _fail(error, error.exit_code, verbose)
     except BrokenPipeError:  # Whoever read our output has seen enough: registry list | head.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except OSError as error:  # A full or failing disk under a library that writes files by itself.
-        refused = StorageError(
-            "a file can't be read or written", expected="a sound disk", received=str(error), do="see to the disk"
-        )
-        return _fail(refused, refused.exit_code, verbose)
+    except (TrainerError, Interrupted, OSError) as error:
+        return fail("trainer.registry", error, verbose=verbose)
     return 0
 
 
@@ -107,18 +100,6 @@ def _print(options: Namespace, document: Mapping[str, Any], env: Mapping[str, st
 
         text = show(options.command, document, Page.of_stdout(env))
     print(text, flush=True)
-
-
-def _interrupt(number: int, _frame: object) -> None:
-    name = signal.Signals(number).name
-    raise Interrupted(f"interrupted by {name} – run the same command again, it goes on where it stopped")
-
-
-def _fail(error: BaseException, exit_code: int, verbose: bool) -> int:
-    if verbose:
-        traceback.print_exception(error)
-    print(f"trainer.registry: {error}", file=sys.stderr)
-    return exit_code
 
 
 if __name__ == "__main__":

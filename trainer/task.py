@@ -7,10 +7,8 @@ is already done answer without waiting for them.
 
 import logging
 import os
-import signal
 import sys
 import tempfile
-import traceback
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from trainer import logs, registry
 from trainer.contract import MANIFEST_NAME, MODEL_FOLDER_ENTRIES, RELEASE_NAME
+from trainer.ending import fail, interrupt_on_signals
 from trainer.errors import Interrupted, StorageError, TrainerError
 from trainer.job import Job
 from trainer.registry_commandline import parse as parse_registry
@@ -35,8 +34,7 @@ log = logging.getLogger("trainer")
 
 def main(argv: Sequence[str] | None = None, env: Mapping[str, str] | None = None) -> int:
     """Run the job and return its exit code; a foreseen failure is one line on stderr."""
-    signal.signal(signal.SIGTERM, _interrupt)
-    signal.signal(signal.SIGINT, _interrupt)
+    interrupt_on_signals()
     env = os.environ if env is None else env
     verbose = False
     try:
@@ -48,18 +46,8 @@ def main(argv: Sequence[str] | None = None, env: Mapping[str, str] | None = None
         model = run(settings)
         if settings.register_model:
             register(settings, model, env)
-    except TrainerError as error:
-        return _fail(error, error.exit_code, verbose)
-    except OSError as error:  # A full or failing disk under a library that writes files by itself.
-        refused = StorageError(
-            "a file can't be read or written",
-            expected="a disk with room and permissions",
-            received=str(error),
-            do="see to the disk",
-        )
-        return _fail(refused, refused.exit_code, verbose)
-    except Interrupted as error:
-        return _fail(error, error.exit_code, verbose)
+    except (TrainerError, Interrupted, OSError) as error:
+        return fail("trainer.task", error, verbose=verbose)
     return 0
 
 
@@ -177,19 +165,6 @@ def open_checkpoints(job: Job) -> "tuple[Checkpoints, TrainingState | None]":
     if latest:
         log.info("going on after epoch %d, from %s", latest.epoch, folder.uri)
     return checkpoints, latest
-
-
-def _interrupt(number: int, _frame: object) -> None:
-    name = signal.Signals(number).name
-    raise Interrupted(f"interrupted by {name} – run the same command again to go on after the last whole epoch")
-
-
-def _fail(error: BaseException, exit_code: int, verbose: bool) -> int:
-    """Say on stderr why the job ends; Vertex AI shows what stands there as an error."""
-    if verbose:
-        traceback.print_exception(error)
-    print(f"trainer.task: {error}", file=sys.stderr)
-    return exit_code
 
 
 if __name__ == "__main__":
