@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 
 import pytest
 
@@ -14,7 +15,7 @@ from trainer.settings import parse
 def job(capsys, monkeypatch, tmp_path):
     """Starts the job in an empty folder: its exit code and its line on stderr."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(task.signal, "signal", lambda *_: None)
+    monkeypatch.setattr(signal, "signal", lambda *_: None)
     monkeypatch.setattr(task.logs, "configure", lambda *_, **__: None)
 
     def start(argv, env):
