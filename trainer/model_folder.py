@@ -1,4 +1,4 @@
-"""The second half of the recipe: from a trained network to the folder that is committed."""
+"""The last part of the recipe: from a trained network to the folder that is committed."""
 
 import json
 import logging

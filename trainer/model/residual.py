@@ -1,4 +1,4 @@
-"""A residual network that learns more from each multiplication than the reference network does."""
+"""A small residual network, more accurate than the reference network after fewer epochs (docs/results.md)."""
 
 from collections.abc import Iterator, Sequence
 

@@ -13,9 +13,9 @@ if _ON_TENSORFLOW:
 class FusedAdam(keras.optimizers.Adam):  # type: ignore[misc]
     """Keras's Adam, a dozen element-wise ops a variable replaced by one, and its weight decay's three by another.
 
-    On small batches these ops are a third of a step. Other backends, whose compilers fuse for themselves, take Keras's
-    own path. Source: Kingma and Ba, 2015, https://arxiv.org/abs/1412.6980; decay as in Loshchilov and Hutter, 2019,
-    https://arxiv.org/abs/1711.05101.
+    The smaller the batch, the larger the share of a step that this saves. Other backends, whose compilers fuse for
+    themselves, take Keras's own path. Source: Kingma and Ba, 2015, https://arxiv.org/abs/1412.6980; decay as in
+    Loshchilov and Hutter, 2019, https://arxiv.org/abs/1711.05101.
     """
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
