@@ -15,9 +15,7 @@ def interrupt_on_signals() -> None:
     signal.signal(signal.SIGINT, _interrupt)
 
 
-def fail(
-    command: str, error: TrainerError | Interrupted | OSError, *, verbose: bool, log_format: str = "text"
-) -> int:
+def fail(command: str, error: TrainerError | Interrupted | OSError, *, verbose: bool, log_format: str = "text") -> int:
     """Say why ``command`` ends, on stderr or, with ``log_format`` "json", as its log does. Returns the exit code."""
     if isinstance(error, OSError):  # A full or failing disk under a library that writes files by itself.
         received, do = str(error), "see to the disk"

@@ -240,7 +240,7 @@ def settings_table() -> str:
 
 
 def choose_log_format(asked: str, env: Mapping[str, str]) -> str:
-    """"text" or "json": what ``auto`` means here."""
+    """ "text" or "json": what ``auto`` means here."""
     if asked != "auto":
         return asked
     return "json" if any(env.get(mark) for mark in _VERTEX_MARKS) else "text"

@@ -1,4 +1,4 @@
-"""What the published schema of Cloud Build's file leaves unsaid, and a build then fails of after minutes of queueing."""
+"""What the published schema of Cloud Build's file leaves unsaid, and a build fails of after minutes of queueing."""
 
 import difflib
 import os
@@ -9,7 +9,17 @@ from typing import Any
 
 #: The fields of a build that its sender may set, in the spelling of the file.
 FIELDS = {
-    *("artifacts", "availableSecrets", "gitConfig", "images", "logsBucket", "options", "queueTtl", "secrets", "serviceAccount"),
+    *(
+        "artifacts",
+        "availableSecrets",
+        "gitConfig",
+        "images",
+        "logsBucket",
+        "options",
+        "queueTtl",
+        "secrets",
+        "serviceAccount",
+    ),
     *("steps", "substitutions", "tags", "timeout"),
 }
 EVERY_BUILD = {"BUILD_ID", "LOCATION", "PROJECT_ID", "PROJECT_NUMBER", "SERVICE_ACCOUNT", "SERVICE_ACCOUNT_EMAIL"}
