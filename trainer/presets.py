@@ -18,7 +18,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "early_stop_patience": 10,
         "weight_decay": 0.02,
         "network": "residual",
-        "flip_averaging": True,
+        "views": "flip",
         "rotation_degrees": 0.0,
         "shift_fraction": 0.0715,
         "whole_pixels": True,

@@ -84,8 +84,12 @@ class Settings(BaseModel):
     schedule: Annotated[Literal["plateau", "triangular"], _recipe()] = "plateau"
     """plateau = the rate is lowered when the validation loss stops falling; triangular = it rises, then falls to 0 by
     the last epoch"""
+    optimizer: Annotated[Literal["adam", "muon"], _recipe()] = "adam"
+    """muon = the kernels of convolutions move by orthogonal matrices, everything else by Adam"""
     learning_rate: Annotated[Real, Field(gt=0, le=1), _recipe()] = 1e-3
     """Adam's rate at the start; with a triangular schedule, the highest"""
+    kernel_learning_rate: Annotated[Real, Field(gt=0, le=1), _recipe()] = 0.08
+    """Muon's rate when Adam's is --learning-rate; 1 = a kernel moves by its own length"""
     warmup_fraction: Annotated[Real, Field(ge=0, lt=1), _recipe()] = 0.2
     """share of a triangular schedule in which the rate rises"""
     min_learning_rate: Annotated[Real, Field(ge=0, le=1), _recipe()] = 1e-6
@@ -98,6 +102,8 @@ class Settings(BaseModel):
     """epochs without a better validation loss until training stops; the best weights are kept"""
     clip_norm: Annotated[Real, Field(gt=0), _recipe()] = 1.0
     """each gradient is scaled down to at most this L2 norm"""
+    label_smoothing: Annotated[Real, Field(ge=0, lt=1), _recipe()] = 0.0
+    """share of each label that is spread evenly over all classes; 0 = off"""
     weight_decay: Annotated[Real, Field(ge=0, lt=1), _recipe()] = 1e-5
     """Adam's decoupled weight decay; 0 = off"""
     precision: Annotated[Literal["auto", "float32", "bfloat16"], _recipe()] = "auto"
@@ -114,8 +120,9 @@ class Settings(BaseModel):
     """share dropped after each block; 0 = off; only in the cnn"""
     dense_dropout: Annotated[Real, Field(ge=0, lt=1), _network()] = 0.5
     """share dropped before the last layer; 0 = off; only in the cnn"""
-    flip_averaging: Annotated[Switch, _network()] = False
-    """the served model looks at each image and at its mirror image, and gives the mean: twice the time"""
+    views: Annotated[Literal["one", "flip", "flip-and-shift"], _network()] = "one"
+    """what the served model looks at and averages over: the image; also its mirror image, for twice the time; also
+    both moved by a pixel, for six times the time"""
 
     rotation_degrees: Annotated[Real, Field(ge=0, le=180), _augmentation(unit="degrees")] = 15.0
     """turned by up to this, either way; 0 = off"""
@@ -129,6 +136,8 @@ class Settings(BaseModel):
     """shrunk or enlarged by up to this share, each axis; 0 = off"""
     horizontal_flip: Annotated[Switch, _augmentation()] = True
     """mirror each image with probability ½"""
+    erase_probability: Annotated[Real, Field(ge=0, le=1), _augmentation()] = 0.0
+    """blacken a random rectangle of this share of the images; 0 = off"""
 
     # Not "register": pydantic's models have a method of that name.
     register_model: Annotated[Switch, _release(short="--register")] = False

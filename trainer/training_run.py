@@ -16,10 +16,10 @@ from trainer.data.batches import epoch_order
 from trainer.job import Job, Trained
 from trainer.model.augment import AugmentLimits, draw_transforms
 from trainer.model.cnn import build_cnn
-from trainer.model.flip_averaging import with_flip_averaging
 from trainer.model.precision import dtype_policy, resolve_precision
 from trainer.model.residual import build_residual
 from trainer.model.training_model import with_augmentation
+from trainer.model.views import with_flips, with_flips_and_shifts
 from trainer.settings import Settings
 from trainer.storage import open_folder
 from trainer.training.checkpoint import Checkpoints, TrainingState
@@ -55,7 +55,11 @@ def train(job: Job, checkpoints: Checkpoints, start: TrainingState | None) -> Tr
         tensorboard=open_folder(settings.tensorboard_dir) if settings.tensorboard_dir else None,
     ) as reporter:
         state = fit(
-            Networks(with_augmentation(network), network, as_served(network, settings)),
+            Networks(
+                with_augmentation(network, erase_probability=settings.erase_probability, seed=settings.seed),
+                network,
+                as_served(network, settings),
+            ),
             training_data(job, train_part),
             recipe=recipe,
             start=start or recipe.initial_state(),
@@ -81,8 +85,12 @@ def network_builder(settings: Settings) -> "Callable[..., keras.Model]":
 
 
 def as_served(network: "keras.Model", settings: Settings) -> "keras.Model":
-    """What is validated and exported: ``network`` itself, or the mean of its two looks at an image."""
-    return with_flip_averaging(network) if settings.flip_averaging else network
+    """What is validated and exported: ``network`` itself, or the mean of its looks at several views of an image."""
+    if settings.views == "flip":
+        return with_flips(network)
+    if settings.views == "flip-and-shift":
+        return with_flips_and_shifts(network)
+    return network
 
 
 def recipe_of(settings: Settings) -> Recipe:

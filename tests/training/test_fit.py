@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from trainer.contract import Examples
 from trainer.errors import TrainingError
 from trainer.model.cnn import build_cnn
-from trainer.model.flip_averaging import with_flip_averaging
 from trainer.model.training_model import with_augmentation
+from trainer.model.views import with_flips
 from trainer.training.checkpoint import TrainingState
 from trainer.training.fit import Networks, Recipe, TrainingData, fit, predict
 
@@ -21,7 +21,9 @@ RECIPE = Recipe(
     epochs=4,
     batch_size=32,
     schedule="plateau",
+    optimizer="adam",
     learning_rate=0.02,
+    kernel_learning_rate=0.08,
     warmup_fraction=0.2,
     min_learning_rate=1e-6,
     lr_factor=0.2,
@@ -29,6 +31,7 @@ RECIPE = Recipe(
     early_stop_patience=10,
     clip_norm=1.0,
     weight_decay=1e-5,
+    label_smoothing=0.0,
 )
 IDENTITY = np.array([1, 0, 0, 0, 1, 0, 0, 0], dtype=np.float32)
 
@@ -161,6 +164,21 @@ def test_a_lower_rate_is_used_in_the_next_epoch() -> None:
     assert float(networks.training.optimizer.learning_rate) == pytest.approx(0.0008)
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [{"optimizer": "muon", "kernel_learning_rate": 0.05}, {"label_smoothing": 0.1}],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_other_recipes_learn_and_go_on_as_if_never_stopped(changes: dict[str, Any]) -> None:
+    recipe = replace(RECIPE, **changes)
+    states, _ = train(recipe)
+    assert max(row["val_accuracy"] for row in states[-1].history) > 0.5
+    resumed, _ = train(recipe, start=states[1])
+    assert bytes_of(resumed[-1]) == bytes_of(states[-1])
+    plain, _ = train(replace(RECIPE, epochs=1))
+    assert bytes_of(plain[0]) != bytes_of(states[0])
+
+
 TRIANGULAR = replace(RECIPE, schedule="triangular", warmup_fraction=0.25)
 
 
@@ -179,7 +197,7 @@ def test_going_on_in_the_middle_of_a_triangular_schedule_equals_never_having_sto
 
 def test_what_is_validated_may_take_several_looks_at_an_image() -> None:
     networks, states = small_networks(), []
-    looks = with_flip_averaging(networks.network)
+    looks = with_flips(networks.network)
     data = TrainingData(len(TRAIN), epoch_inputs, TRAIN.images, VALIDATION)
     recipe = replace(RECIPE, epochs=2)
     fit(

@@ -20,6 +20,8 @@ from trainer.contract import Examples
 from trainer.errors import TrainingError
 from trainer.training.averaging import WeightAverage
 from trainer.training.checkpoint import Arrays, TrainingState
+from trainer.training.loss import SmoothedCrossEntropy
+from trainer.training.muon import Muon
 from trainer.training.non_finite import FirstNonFiniteStep, StopOnNonFinite
 from trainer.training.optimizer import FusedAdam
 from trainer.training.schedule import EarlyStop, Plateau
@@ -29,7 +31,7 @@ from trainer.training.triangular import Triangular
 # The compiled loop returns to Python after about this many images: often enough for a progress bar and for a signal
 # to be heard within seconds, seldom enough that the time spent in Python does not matter.
 IMAGES_PER_EXECUTION = 2048
-PREDICTION_BATCH = 1000
+PREDICTION_BATCH = 250
 
 EpochInputs = Callable[[int], tuple[Mapping[str, NDArray[Any]], NDArray[np.int32]]]
 EpochRow = dict[str, float]
@@ -42,7 +44,9 @@ class Recipe:
     epochs: int
     batch_size: int
     schedule: str
+    optimizer: str
     learning_rate: float
+    kernel_learning_rate: float
     warmup_fraction: float
     min_learning_rate: float
     lr_factor: float
@@ -50,6 +54,7 @@ class Recipe:
     early_stop_patience: int
     clip_norm: float
     weight_decay: float
+    label_smoothing: float
 
     def initial_state(self) -> TrainingState:
         """The state before the first epoch."""
@@ -61,6 +66,14 @@ class Recipe:
         if self.schedule == "plateau":
             return self.learning_rate
         return Triangular(self.learning_rate, self.warmup_fraction, steps=self.epochs * steps_per_epoch)
+
+    def build_optimizer(self, steps_per_epoch: int) -> keras.optimizers.Optimizer:
+        """Adam, or Muon for the kernels and Adam for the rest."""
+        rate = self.rate(steps_per_epoch)
+        options: dict[str, Any] = {"weight_decay": self.weight_decay or None, "clipnorm": self.clip_norm or None}
+        if self.optimizer == "adam":
+            return FusedAdam(rate, **options)
+        return Muon(rate, peak=self.learning_rate, kernel_learning_rate=self.kernel_learning_rate, **options)
 
 
 @dataclass(frozen=True)
@@ -146,12 +159,8 @@ def fit(
 def compile_for_training(model: keras.Model, recipe: Recipe, steps_per_epoch: int) -> None:
     """Give ``model``, logits out, its loss, optimizer and loop."""
     model.compile(
-        optimizer=FusedAdam(
-            learning_rate=recipe.rate(steps_per_epoch),
-            weight_decay=recipe.weight_decay or None,
-            clipnorm=recipe.clip_norm or None,
-        ),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        optimizer=recipe.build_optimizer(steps_per_epoch),
+        loss=SmoothedCrossEntropy(recipe.label_smoothing),
         metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy"), FirstNonFiniteStep()],
         steps_per_execution=max(1, IMAGES_PER_EXECUTION // recipe.batch_size),
         # XLA makes convolutions slower on CPUs; on JAX compiling is the only way, so Keras's choice stands there.
