@@ -79,6 +79,11 @@ class Settings(BaseModel):
     """everything random derives from it"""
     epochs: Annotated[Whole, Field(ge=1), _recipe(unit="epochs")] = 50
     """passes over the training images, at most"""
+    visit_fraction: Annotated[Real, Field(gt=0, le=1), _recipe()] = 1.0
+    """share of the training images that an epoch visits"""
+    hard_fraction: Annotated[Real, Field(ge=0, lt=1), _recipe()] = 0.0
+    """share of the training images that every epoch visits because their latest loss was the highest; the rest of
+    its visits is random"""
     batch_size: Annotated[Whole, Field(ge=1), _recipe(unit="images")] = 32
     """images a training step sees"""
     schedule: Annotated[Literal["plateau", "triangular"], _recipe()] = "plateau"
@@ -172,6 +177,10 @@ class Settings(BaseModel):
             do = "lower it, or raise the learning rate"
             received = self.min_learning_rate
             complaints.append(complaint("--min-learning-rate", expected=expected, received=received, do=do))
+        if self.hard_fraction > self.visit_fraction:
+            expected = f"at most the --visit-fraction, {self.visit_fraction:g}"
+            do = "lower it, or visit more images"
+            complaints.append(complaint("--hard-fraction", expected=expected, received=self.hard_fraction, do=do))
         if self.output_dir is not None and self.output_dir == self.checkpoint_dir:
             expected = "another place than the --output-dir"
             do = "keep checkpoints beside the model, not in it"

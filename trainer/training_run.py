@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer.contract import Examples
-from trainer.data.batches import epoch_order
+from trainer.data.batches import epoch_order, visited
 from trainer.job import Job, Trained
 from trainer.model.augment import AugmentLimits, draw_transforms
 from trainer.model.cnn import build_cnn
@@ -50,7 +50,7 @@ def train(job: Job, checkpoints: Checkpoints, start: TrainingState | None) -> Tr
     with EpochReporter(
         checkpoints,
         epochs=settings.epochs,
-        steps=ceil(len(train_part) / settings.batch_size),
+        steps=ceil(visits(len(train_part), settings) / settings.batch_size),
         terminal=settings.log_format == "text" and sys.stderr.isatty(),
         tensorboard=open_folder(settings.tensorboard_dir) if settings.tensorboard_dir else None,
     ) as reporter:
@@ -102,17 +102,26 @@ def training_data(job: Job, train_part: Examples) -> TrainingData:
     """The inputs of each epoch, drawn when it begins, and the images that are looked at after it."""
     any_order = epoch_order(len(train_part), seed=job.settings.seed, epoch=0)
     return TrainingData(
-        images_per_epoch=len(train_part),
+        images=len(train_part),
+        images_per_epoch=visits(len(train_part), job.settings),
         epoch_inputs=partial(epoch_inputs, train_part, job.settings),
         calibration=train_part.images[any_order[:CALIBRATION_IMAGES]],
         validation=job.validation,
     )
 
 
+def visits(images: int, settings: Settings) -> int:
+    """How many of ``images`` an epoch visits."""
+    return max(1, round(settings.visit_fraction * images))
+
+
 def epoch_inputs(
-    train_part: Examples, settings: Settings, epoch: int
-) -> tuple[dict[str, NDArray[Any]], NDArray[np.int32]]:
-    """The images of ``epoch`` in its order, a random warp for each, and their labels."""
+    train_part: Examples, settings: Settings, epoch: int, losses: NDArray[np.float32]
+) -> tuple[dict[str, NDArray[Any]], NDArray[np.int32], NDArray[np.int64]]:
+    """The images that ``epoch`` visits, in its order, a random warp for each; their labels; and which images these are.
+
+    Which they are depends on the latest loss of each, float32 (N,), where an epoch leaves images out.
+    """
     limits = AugmentLimits(
         rotation_degrees=settings.rotation_degrees,
         shift_fraction=settings.shift_fraction,
@@ -121,6 +130,9 @@ def epoch_inputs(
         horizontal_flip=settings.horizontal_flip,
         whole_pixels=settings.whole_pixels,
     )
-    shuffled = train_part.take(epoch_order(len(train_part), seed=settings.seed, epoch=epoch))
-    transforms = draw_transforms(len(train_part), seed=settings.seed, epoch=epoch, limits=limits)
-    return {"image": shuffled.images, "transform": transforms}, shuffled.labels
+    order = epoch_order(len(train_part), seed=settings.seed, epoch=epoch)
+    if (count := visits(len(train_part), settings)) < len(order):
+        order = visited(order, losses, visits=count, hardest=int(settings.hard_fraction * len(order)))
+    chosen = train_part.take(order)
+    transforms = draw_transforms(len(chosen), seed=settings.seed, epoch=epoch, limits=limits)
+    return {"image": chosen.images, "transform": transforms}, chosen.labels, order

@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from trainer.contract import Examples
+from trainer.data.batches import visited
 from trainer.errors import TrainingError
 from trainer.model.cnn import build_cnn
 from trainer.model.training_model import with_augmentation
@@ -48,8 +49,9 @@ def easy_examples(count: int, *, seed: int) -> Examples:
 TRAIN, VALIDATION = easy_examples(320, seed=1), easy_examples(100, seed=2)
 
 
-def small_networks() -> Networks:
-    network = build_cnn(filters=(4, 4), dense_units=16, conv_dropout=0.25, dense_dropout=0.5, seed=7)
+def small_networks(*, dropout: bool = True) -> Networks:
+    rates = {"conv_dropout": 0.25, "dense_dropout": 0.5} if dropout else {"conv_dropout": 0.0, "dense_dropout": 0.0}
+    network = build_cnn(filters=(4, 4), dense_units=16, seed=7, **rates)
     return Networks(with_augmentation(network), network, network)
 
 
@@ -59,19 +61,28 @@ class Recorder:
         self.commit = states.append
 
 
-def epoch_inputs(epoch: int) -> tuple[Mapping[str, NDArray[Any]], NDArray[np.int32]]:
-    order = np.random.default_rng(epoch).permutation(len(TRAIN))
-    shuffled = TRAIN.take(order)
-    return {"image": shuffled.images, "transform": np.tile(IDENTITY, (len(TRAIN), 1))}, shuffled.labels
+def epoch_inputs(epoch: int, losses: NDArray[np.float32]) -> tuple[Mapping[str, NDArray[Any]], Any, Any]:
+    order = np.random.default_rng(epoch).permutation(len(losses))
+    return inputs_of(order)
+
+
+def inputs_of(order: NDArray[np.int64]) -> tuple[Mapping[str, NDArray[Any]], Any, Any]:
+    chosen = TRAIN.take(order)
+    return {"image": chosen.images, "transform": np.tile(IDENTITY, (len(order), 1))}, chosen.labels, order
+
+
+def hardest_half(epoch: int, losses: NDArray[np.float32]) -> tuple[Mapping[str, NDArray[Any]], Any, Any]:
+    order = np.random.default_rng(epoch).permutation(len(losses))
+    return inputs_of(visited(order, losses, visits=len(order) // 2, hardest=len(order) // 4))
 
 
 def train(
-    recipe: Recipe = RECIPE, *, start: TrainingState | None = None, inputs: Any = epoch_inputs
+    recipe: Recipe = RECIPE, *, start: TrainingState | None = None, inputs: Any = epoch_inputs, share: float = 1
 ) -> tuple[list[TrainingState], Networks]:
     networks, states = small_networks(), []
     fit(
         networks,
-        TrainingData(len(TRAIN), inputs, TRAIN.images, VALIDATION),
+        TrainingData(len(TRAIN), int(share * len(TRAIN)), inputs, TRAIN.images, VALIDATION),
         recipe=recipe,
         start=start or recipe.initial_state(),
         observer=Recorder(states),
@@ -179,6 +190,41 @@ def test_other_recipes_learn_and_go_on_as_if_never_stopped(changes: dict[str, An
     assert bytes_of(plain[0]) != bytes_of(states[0])
 
 
+def test_epochs_that_choose_by_loss_go_on_as_if_never_stopped() -> None:
+    states, _ = train(inputs=hardest_half, share=0.5)
+    assert max(row["val_accuracy"] for row in states[-1].history) > 0.5
+    resumed, _ = train(inputs=hardest_half, share=0.5, start=states[1])
+    assert bytes_of(resumed[-1]) == bytes_of(states[-1])
+    np.testing.assert_array_equal(resumed[-1].losses, states[-1].losses)
+    forgetful, _ = train(inputs=hardest_half, share=0.5, start=replace(states[1], losses=[]))
+    assert bytes_of(forgetful[-1]) != bytes_of(states[-1])
+
+
+def test_losses_are_those_of_the_images_visited_and_of_no_others() -> None:
+    """One step: every loss is one of the first weights."""
+    seen = []
+
+    def inputs(epoch: int, losses: NDArray[np.float32]) -> tuple[Mapping[str, NDArray[Any]], Any, Any]:
+        seen.append(hardest_half(epoch, losses))
+        return seen[-1]
+
+    states: list[TrainingState] = []
+    networks = small_networks(dropout=False)
+    fit(
+        networks,
+        TrainingData(len(TRAIN), len(TRAIN) // 2, inputs, TRAIN.images, VALIDATION),
+        recipe=replace(RECIPE, epochs=1, batch_size=160),
+        start=RECIPE.initial_state(),
+        observer=Recorder(states),
+    )
+    (losses,), (_, labels, order) = states[-1].losses, seen[-1]
+    unseen = np.setdiff1d(np.arange(len(TRAIN)), order)
+    assert np.isinf(losses[unseen]).all()
+    logits = small_networks(dropout=False).training(inputs_of(order)[0], training=True).numpy()
+    expected = -np.log(np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True))[np.arange(len(order)), labels]
+    np.testing.assert_allclose(losses[order], expected, rtol=1e-3, atol=1e-3)
+
+
 TRIANGULAR = replace(RECIPE, schedule="triangular", warmup_fraction=0.25)
 
 
@@ -198,7 +244,7 @@ def test_going_on_in_the_middle_of_a_triangular_schedule_equals_never_having_sto
 def test_what_is_validated_may_take_several_looks_at_an_image() -> None:
     networks, states = small_networks(), []
     looks = with_flips(networks.network)
-    data = TrainingData(len(TRAIN), epoch_inputs, TRAIN.images, VALIDATION)
+    data = TrainingData(len(TRAIN), len(TRAIN), epoch_inputs, TRAIN.images, VALIDATION)
     recipe = replace(RECIPE, epochs=2)
     fit(
         replace(networks, inference=looks), data, recipe=recipe, start=recipe.initial_state(), observer=Recorder(states)
@@ -212,15 +258,15 @@ def test_names_the_step_at_which_the_loss_stops_being_finite() -> None:
     """Weights that turn infinite before the second epoch: its first step is the eleventh."""
     networks = small_networks()
 
-    def inputs(epoch: int) -> tuple[Mapping[str, NDArray[Any]], NDArray[np.int32]]:
+    def inputs(epoch: int, losses: NDArray[np.float32]) -> tuple[Mapping[str, NDArray[Any]], Any, Any]:
         if epoch == 2:
             networks.inference.get_layer("logits").bias.assign(np.full(10, np.inf, dtype=np.float32))
-        return epoch_inputs(epoch)
+        return epoch_inputs(epoch, losses)
 
     with pytest.raises(TrainingError, match=r"not finite at step 11 .*--learning-rate"):
         fit(
             networks,
-            TrainingData(len(TRAIN), inputs, TRAIN.images, VALIDATION),
+            TrainingData(len(TRAIN), len(TRAIN), inputs, TRAIN.images, VALIDATION),
             recipe=RECIPE,
             start=RECIPE.initial_state(),
             observer=Recorder([]),
