@@ -58,7 +58,6 @@ def train(job: Job, checkpoints: Checkpoints, start: TrainingState | None) -> Tr
             Networks(
                 with_augmentation(network, erase_probability=settings.erase_probability, seed=settings.seed),
                 network,
-                as_served(network, settings),
             ),
             training_data(job, train_part),
             recipe=recipe,
@@ -85,7 +84,10 @@ def network_builder(settings: Settings) -> "Callable[..., keras.Model]":
 
 
 def as_served(network: "keras.Model", settings: Settings) -> "keras.Model":
-    """What is validated and exported: ``network`` itself, or the mean of its looks at several views of an image."""
+    """What is exported, and measured in the end: ``network`` itself, or the mean of its looks at several views.
+
+    Training validates the network by one look: six would take longer than the epoch does.
+    """
     if settings.views == "flip":
         return with_flips(network)
     if settings.views == "flip-and-shift":

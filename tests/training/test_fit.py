@@ -14,7 +14,6 @@ from trainer.data.batches import visited
 from trainer.errors import TrainingError
 from trainer.model.cnn import build_cnn
 from trainer.model.training_model import with_augmentation
-from trainer.model.views import with_flips
 from trainer.training.checkpoint import TrainingState
 from trainer.training.fit import Networks, Recipe, TrainingData, fit, predict
 
@@ -52,7 +51,7 @@ TRAIN, VALIDATION = easy_examples(320, seed=1), easy_examples(100, seed=2)
 def small_networks(*, dropout: bool = True) -> Networks:
     rates = {"conv_dropout": 0.25, "dense_dropout": 0.5} if dropout else {"conv_dropout": 0.0, "dense_dropout": 0.0}
     network = build_cnn(filters=(4, 4), dense_units=16, seed=7, **rates)
-    return Networks(with_augmentation(network), network, network)
+    return Networks(with_augmentation(network), network)
 
 
 class Recorder:
@@ -150,7 +149,7 @@ def test_ends_with_the_weights_of_the_lowest_validation_loss(
     states, networks = uninterrupted
     losses = [row["val_loss"] for row in states[-1].history]
     assert states[-1].early_stop.best_epoch == int(np.argmin(losses)) + 1
-    probabilities = predict(networks.inference, VALIDATION.images)
+    probabilities = predict(networks.network, VALIDATION.images)
     loss = -np.log(probabilities[np.arange(len(VALIDATION)), VALIDATION.labels]).mean()
     assert loss == pytest.approx(min(losses), abs=1e-5)
 
@@ -241,26 +240,13 @@ def test_going_on_in_the_middle_of_a_triangular_schedule_equals_never_having_sto
     assert without_time(resumed[-1]) == without_time(states[-1])
 
 
-def test_what_is_validated_may_take_several_looks_at_an_image() -> None:
-    networks, states = small_networks(), []
-    looks = with_flips(networks.network)
-    data = TrainingData(len(TRAIN), len(TRAIN), epoch_inputs, TRAIN.images, VALIDATION)
-    recipe = replace(RECIPE, epochs=2)
-    fit(
-        replace(networks, inference=looks), data, recipe=recipe, start=recipe.initial_state(), observer=Recorder(states)
-    )
-    probabilities = predict(looks, VALIDATION.images)
-    loss = -np.log(probabilities[np.arange(len(VALIDATION)), VALIDATION.labels]).mean()
-    assert loss == pytest.approx(min(row["val_loss"] for row in states[-1].history), abs=1e-5)
-
-
 def test_names_the_step_at_which_the_loss_stops_being_finite() -> None:
     """Weights that turn infinite before the second epoch: its first step is the eleventh."""
     networks = small_networks()
 
     def inputs(epoch: int, losses: NDArray[np.float32]) -> tuple[Mapping[str, NDArray[Any]], Any, Any]:
         if epoch == 2:
-            networks.inference.get_layer("logits").bias.assign(np.full(10, np.inf, dtype=np.float32))
+            networks.network.get_layer("logits").bias.assign(np.full(10, np.inf, dtype=np.float32))
         return epoch_inputs(epoch, losses)
 
     with pytest.raises(TrainingError, match=r"not finite at step 11 .*--learning-rate"):
