@@ -25,6 +25,7 @@ from trainer.storage import open_folder
 from trainer.training.checkpoint import Checkpoints, TrainingState
 from trainer.training.fit import Networks, Recipe, TrainingData, fit
 from trainer.training.progress import EpochReporter
+from trainer.training.temperature import cool
 
 if TYPE_CHECKING:
     import keras  # At run time trainer.model starts it, before anything else imports it.
@@ -66,6 +67,8 @@ def train(job: Job, checkpoints: Checkpoints, start: TrainingState | None) -> Tr
         )
     served = build(dtype="float32")
     served.set_weights(state.best)
+    if settings.label_smoothing:
+        log.info("logits divided by a temperature of %.2f, fitted on validation", cool(served, job.validation))
     return Trained(as_served(served, settings), state, precision)
 
 
