@@ -243,7 +243,7 @@ def parse(argv: Sequence[str], env: Mapping[str, str]) -> Settings:
         complaints.append(str(error))
     if complaints:
         raise SettingsError("; ".join(complaints))
-    log_format = _choose_log_format(asked.log_format, env)
+    log_format = choose_log_format(asked.log_format, env)
     if "print_settings" in given:
         found_in = {name: item.origin for name, item in given.items()}
         found_in["log_format"] += f", here {log_format}"
@@ -257,7 +257,8 @@ def settings_table() -> str:
     return table(FIELDS)
 
 
-def _choose_log_format(asked: str, env: Mapping[str, str]) -> str:
+def choose_log_format(asked: str, env: Mapping[str, str]) -> str:
+    """ "text" or "json": what ``auto`` means here."""
     if asked != "auto":
         return asked
     return "json" if any(env.get(mark) for mark in _VERTEX_MARKS) else "text"

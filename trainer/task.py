@@ -20,7 +20,7 @@ from trainer.ending import fail, interrupt_on_signals
 from trainer.errors import Interrupted, StorageError, TrainerError
 from trainer.job import Job
 from trainer.registry_commandline import parse as parse_registry
-from trainer.settings import Settings, parse, run_id
+from trainer.settings import Settings, choose_log_format, parse, run_id
 from trainer.storage import Folder, ensure_vacant, open_folder, publish
 
 if TYPE_CHECKING:
@@ -33,13 +33,13 @@ log = logging.getLogger("trainer")
 
 
 def main(argv: Sequence[str] | None = None, env: Mapping[str, str] | None = None) -> int:
-    """Run the job and return its exit code; a foreseen failure is one line on stderr."""
+    """Run the job and return its exit code; a foreseen failure is one line on stderr, or of the log under Vertex AI."""
     interrupt_on_signals()
     env = os.environ if env is None else env
-    verbose = False
+    verbose, log_format = False, choose_log_format("auto", env)
     try:
         settings = parse(sys.argv[1:] if argv is None else argv, env)
-        verbose = settings.verbose
+        verbose, log_format = settings.verbose, settings.log_format
         logs.configure(settings.log_format, verbose=verbose)
         if settings.register_model:
             registry.prepare(registration(settings, "the model to come", env), env)
@@ -47,7 +47,7 @@ def main(argv: Sequence[str] | None = None, env: Mapping[str, str] | None = None
         if settings.register_model:
             register(settings, model, env)
     except (TrainerError, Interrupted, OSError) as error:
-        return fail("trainer.task", error, verbose=verbose)
+        return fail("trainer.task", error, verbose=verbose, log_format=log_format)
     return 0
 
 

@@ -17,7 +17,7 @@ MAY_IMPORT = {
     "contract": set(),
     "errors": set(),
     "logs": set(),
-    "ending": {"errors"},
+    "ending": {"errors", "logs"},
     **dict.fromkeys(SETTINGS_PARTS, SETTINGS_PARTS | COMMON),
     "settings": SETTINGS_PARTS | COMMON,
     "storage": {"errors"},
