@@ -1,0 +1,10 @@
+from pathlib import Path
+
+import pytest
+
+from tests.support.searches import Searches
+
+
+@pytest.fixture
+def searches(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Searches:
+    return Searches(tmp_path, capsys)
