@@ -9,6 +9,7 @@ import fcntl
 import logging
 import os
 import sys
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -23,7 +24,7 @@ from trainer.errors import Interrupted, SettingsError, StorageError, TrainerErro
 from trainer.fields import as_text
 from trainer.settings import FIELDS, Settings
 from trainer.settings import parse as parse_settings
-from trainer.tune_commandline import Options, parse
+from trainer.tune_commandline import TRIALS, WORKERS, Options, parse
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
@@ -44,15 +45,14 @@ def main(argv: Sequence[str] | None = None, env: Mapping[str, str] | None = None
     env = os.environ if env is None else env
     verbose = False
     try:
-        options = parse(sys.argv[1:] if argv is None else argv, env)
+        options = parse(sys.argv[1:] if argv is None else argv)
         verbose = options.verbose
         space = left_to_search(options.fixed)
         base = settings_of_trials(options.fixed, env)
         logs.configure(options.log_format, verbose=verbose)
         if options.vertex:
-            send(options, space)
-        else:
-            search(options, space, base, env)
+            return send(options, space, env)
+        search(options, space, base, env)
     except (TrainerError, Interrupted, OSError) as error:
         return fail("trainer.tune", error, verbose=verbose)
     return 0
@@ -76,17 +76,19 @@ def settings_of_trials(fixed: Sequence[str], env: Mapping[str, str]) -> Settings
     return parse_settings([*fixed, "--validation-only"], ours)
 
 
-def send(options: Options, space: SearchSpace) -> None:
-    """Print the job, and unless it is a dry run send it to Vertex AI. Raises SettingsError, StorageError."""
+def send(options: Options, space: SearchSpace, env: Mapping[str, str]) -> int:
+    """Let ``trainer.submission`` check the same search as a job of Vertex AI, send and follow it; its exit code."""
     import yaml
 
-    from trainer.cloud.tuning import read_job, submit, tuning_job
+    from trainer import submission
+    from trainer.cloud.jobspec import load
+    from trainer.cloud.tuning import tuning_document
 
-    job = tuning_job(read_job(options.job), space, options.fixed, trials=options.trials, workers=options.workers)
-    print(yaml.safe_dump(job, sort_keys=False, allow_unicode=True), end="")
-    if not options.dry_run:
-        name, address = submit(job, str(options.project), str(options.region), endpoint=options.endpoint)
-        log.info("sent as %s; follow it at %s", name, address)
+    document = tuning_document(load(options.job), space, trials=options.trials, workers=options.workers)
+    with tempfile.TemporaryDirectory(prefix="trainer-tuning-") as folder:
+        job = Path(folder, "tuning.yaml")  # The job is called as its file is.
+        job.write_text(yaml.safe_dump(document, sort_keys=False, allow_unicode=True), encoding="utf-8")
+        return submission.main([str(job), *options.to_submission, "--", *options.fixed], env)
 
 
 def search(options: Options, space: SearchSpace, base: Settings, env: Mapping[str, str]) -> None:
@@ -95,6 +97,7 @@ def search(options: Options, space: SearchSpace, base: Settings, env: Mapping[st
     from trainer import tune_study
     from trainer.tune_progress import SearchProgress
 
+    trials = options.trials or TRIALS
     identity = tune_study.identity_of(space, {**base.shaping(), "data": base.data})
     with alone_in(options.study) as lock:
         study = tune_study.open_study(
@@ -107,15 +110,15 @@ def search(options: Options, space: SearchSpace, base: Settings, env: Mapping[st
         for earlier in options.warm_start:
             log.info("%d trials learnt from %s", tune_study.learn_from(study, earlier, space), earlier)
         with SearchProgress(
-            options.trials, base.epochs, done=len(tune_study.counted(study)), terminal=_is_terminal(options)
+            trials, base.epochs, done=len(tune_study.counted(study)), terminal=_is_terminal(options)
         ) as progress:
-            Search(study, space, options, progress, lock.fileno()).run()
+            Search(study, space, options, progress, lock.fileno()).run(trials)
         best = tune_study.best(study)
     if best is None:
         raise TrainingError(
             "no trial came to a good end",
             expected="at least one",
-            received=f"{options.trials} that failed or learned nothing",
+            received=f"{trials} that failed or learned nothing",
             do=f"read {options.study / 'trials'}/*/log.txt",
         )
     log.info("the best of %d trials is trial %d: validation accuracy %.4f", len(study.trials), best.number, best.value)
@@ -133,18 +136,22 @@ class Search:
         self._study = study
         self._distributions = distributions(space)
         self._options = options
+        self._workers = options.workers or WORKERS
         self._progress = progress
         self._lock = lock
         self._running: list[tuple[Trial, TrialProcess]] = []
 
-    def run(self) -> None:
-        """Whatever ends it, no trial is left at work; those cut off go on at the next start. Raises TrainingError."""
+    def run(self, trials: int) -> None:
+        """Until so many have finished. Raises TrainerError for what no trial can run with.
+
+        Whatever ends it, no trial is left at work; those cut off go on at the next start.
+        """
         from trainer.tune_study import counted
 
         try:
             while True:
-                wanted = self._options.trials - len(counted(self._study))
-                while len(self._running) < min(self._options.workers, wanted):
+                wanted = trials - len(counted(self._study))
+                while len(self._running) < min(self._workers, wanted):
                     self._start()
                 if not self._running:
                     return
@@ -161,12 +168,11 @@ class Search:
         from trainer.tune_trials import start_trial
 
         trial = self._study.ask(self._distributions)
-        workers = self._options.workers
         process = start_trial(
             (self._options.study / "trials" / folder_name(trial)).absolute(),
             [*self._options.fixed, *as_flags(trial.params)],
             number=trial.number,
-            cores=max(1, (os.cpu_count() or 1) // workers) if workers > 1 else None,
+            cores=max(1, (os.cpu_count() or 1) // self._workers) if self._workers > 1 else None,
             held_open=self._lock,
         )
         self._running.append((trial, process))

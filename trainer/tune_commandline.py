@@ -1,15 +1,17 @@
 """The command line of ``trainer.tune``."""
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from trainer import __version__
 from trainer.errors import SettingsError
 
 DEFAULT_JOB = Path(__file__).resolve().parents[1] / "jobs" / "tuning.yaml"
+#: On this machine. On Vertex AI the job file says it.
+TRIALS, WORKERS = 20, 1
 _EPILOG = (
     "What follows -- are settings of trainer.task, the same for every trial; a setting given there is not searched. "
     "docs/tuning.md says how it works."
@@ -18,11 +20,16 @@ _EPILOG = (
 
 @dataclass(frozen=True)
 class Options:
-    """What was asked for. ``fixed``: the flags of every trial."""
+    """What was asked for.
+
+    Attributes:
+        fixed: the flags of every trial.
+        to_submission: what ``trainer.submission`` is to be told, beside the job.
+    """
 
     study: Path
-    trials: int
-    workers: int
+    trials: int | None
+    workers: int | None
     seed: int
     warm_start: list[str]
     fixed: list[str]
@@ -30,10 +37,7 @@ class Options:
     verbose: bool
     vertex: bool
     job: Path
-    project: str | None
-    region: str | None
-    endpoint: str | None
-    dry_run: bool
+    to_submission: list[str]
 
 
 class _Parser(argparse.ArgumentParser):
@@ -41,25 +45,21 @@ class _Parser(argparse.ArgumentParser):
         raise SettingsError("command line", expected="flags as --help lists them", received=message, do="see --help")
 
 
-def parse(argv: Sequence[str], env: Mapping[str, str]) -> Options:
+def parse(argv: Sequence[str]) -> Options:
     """Raises SettingsError, one line; ``--help`` and ``--version`` print and raise SystemExit(0)."""
     words = list(argv)
     own, fixed = (words[: words.index("--")], words[words.index("--") + 1 :]) if "--" in words else (words, [])
-    options = Options(fixed=fixed, **vars(_build_parser(env).parse_args(own)))
-    if options.dry_run and not options.vertex:
-        do = "add --vertex, or leave --dry-run out"
-        raise SettingsError("--dry-run", expected="--vertex with it", received="--dry-run alone", do=do)
-    if options.vertex and not options.dry_run and not (options.project and options.region):
-        raise SettingsError(
-            "--vertex",
-            expected="--vertex-project and --vertex-region",
-            received=f"--vertex-project {options.project}, --vertex-region {options.region}",
-            do="name both, or look at the job with --dry-run",
-        )
-    return options
+    given = vars(_build_parser().parse_args(own))
+    to_submission = [f"--set={item}" for item in given.pop("set")]
+    to_submission += [f"--max-cost={cost}"] if (cost := given.pop("max_cost")) else []
+    to_submission += [flag for flag in ("--no-follow", "--dry-run") if given.pop(flag[2:].replace("-", "_"))]
+    if to_submission and not given["vertex"]:
+        do = "add --vertex, or leave it out"
+        raise SettingsError(to_submission[0], expected="--vertex with it", received="no --vertex", do=do)
+    return Options(fixed=fixed, to_submission=to_submission, **given)
 
 
-def _build_parser(env: Mapping[str, str]) -> _Parser:
+def _build_parser() -> _Parser:
     parser = _Parser(
         prog="python -m trainer.tune",
         description="Search for the settings with the best validation accuracy.",
@@ -68,10 +68,10 @@ def _build_parser(env: Mapping[str, str]) -> _Parser:
     )
     parser.add_argument("--version", action="version", version=f"fashion-mnist-trainer {__version__}")
     parser.add_argument(
-        *("--trials",), type=_count, default=20, metavar="N",
-        help="finished trials that the search ends with, those of earlier starts included (default 20)",
+        *("--trials",), type=_count, metavar="N",
+        help=f"finished trials that the search ends with, those of earlier starts included (default {TRIALS})",
     )  # fmt: skip
-    parser.add_argument("--workers", type=_count, default=1, metavar="N", help="trials at a time (default 1)")
+    parser.add_argument("--workers", type=_count, metavar="N", help=f"trials at a time (default {WORKERS})")
     parser.add_argument("--log-format", choices=("text", "json"), default="text", help="of the log (default text)")
     parser.add_argument("-v", "--verbose", action="store_true", help="show the traceback of an error")
     here = parser.add_argument_group("on this machine")
@@ -93,17 +93,14 @@ def _build_parser(env: Mapping[str, str]) -> _Parser:
         metavar="FILE",
         help="the job that every trial is (default jobs/tuning.yaml)",
     )
+    vertex.add_argument("--dry-run", action="store_true", help="check and show the job, and send nothing")
     for name, metavar, text in (
-        ("project", "ID", "the project's id"),
-        ("region", "REGION", "such as us-central1"),
-        ("endpoint", "HOST", "instead of the region's own, for Private Service Connect"),
+        ("--set", "KEY=VALUE", "such as project=ID, region=us-central1, bucket=NAME; may be repeated"),
+        ("--max-cost", "USD", "refuse what would cost more"),
     ):
-        variable = f"TRAINER_VERTEX_{name.upper()}"
-        shown = f"{text} (default {variable})"
-        vertex.add_argument(
-            f"--vertex-{name}", dest=name, metavar=metavar, default=env.get(variable) or None, help=shown
-        )
-    vertex.add_argument("--dry-run", action="store_true", help="print the job and send nothing")
+        default: dict[str, Any] = {"action": "append", "default": []} if name == "--set" else {}
+        vertex.add_argument(name, metavar=metavar, help=f"{text}, as scripts/submit takes it", **default)
+    vertex.add_argument("--no-follow", action="store_true", help="send it, and do not wait for its end")
     return parser
 
 

@@ -1,13 +1,19 @@
 """The one search space: settings that the trainer takes, and a study that Vertex AI takes."""
 
+from pathlib import Path
+
 import pytest
+import yaml
 from google.cloud.aiplatform_v1.types import StudySpec
 from google.protobuf.json_format import ParseDict
 
 from trainer.cloud.search_space import SEARCH_SPACE, Choice, Range, as_json, study_spec
+from trainer.cloud.tuning import tuning_document
 from trainer.contract import TUNING_METRIC
 from trainer.fields import as_text
 from trainer.settings import Settings, parse
+
+JOB = Path(__file__).parents[2] / "jobs" / "tuning.yaml"
 
 EDGES = [
     (name, value)
@@ -73,3 +79,29 @@ def test_a_part_of_it_can_be_searched_alone() -> None:
     part = {"learning_rate": SEARCH_SPACE["learning_rate"]}
     assert [item["parameterId"] for item in study_spec(part)["parameters"]] == ["learning_rate"]
     assert list(as_json(part)) == ["learning_rate"]
+
+
+def test_the_job_file_searches_the_same_space() -> None:
+    document = yaml.safe_load(JOB.read_text(encoding="utf-8"))
+    assert document["studySpec"] == study_spec()
+
+
+def test_the_job_files_trials_publish_nothing_and_leave_open_what_is_searched() -> None:
+    document = yaml.safe_load(JOB.read_text(encoding="utf-8"))
+    arguments = document["trialJobSpec"]["workerPoolSpecs"][0]["containerSpec"]["args"]
+    assert parse(arguments, {}).validation_only
+    given = {word.partition("=")[0].removeprefix("--").replace("-", "_") for word in arguments}
+    assert given.isdisjoint(SEARCH_SPACE)
+
+
+@pytest.mark.parametrize(
+    ("trials", "workers", "expected"), [(None, None, (20, 2)), (7, 3, (7, 3)), (4, 9, (4, 4)), (1, None, (1, 1))]
+)
+def test_numbers_are_the_files_unless_they_are_given(
+    trials: int | None, workers: int | None, expected: tuple[int, int]
+) -> None:
+    document = {"maxTrialCount": 20, "parallelTrialCount": 2, "trialJobSpec": {}}
+    job = tuning_document(document, SEARCH_SPACE, trials=trials, workers=workers)
+    assert (job["maxTrialCount"], job["parallelTrialCount"]) == expected
+    assert job["studySpec"] == study_spec()
+    assert document == {"maxTrialCount": 20, "parallelTrialCount": 2, "trialJobSpec": {}}

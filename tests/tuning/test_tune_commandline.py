@@ -9,7 +9,7 @@ WRONG = [
     (["--workers", "many"], "--workers: expected an integer ≥ 1, received many"),
     (["--trails", "3"], "received unrecognized arguments: --trails 3"),
     (["--dry-run"], "--dry-run – expected --vertex with it"),
-    (["--vertex"], "--vertex – expected --vertex-project and --vertex-region – received --vertex-project None"),
+    (["--set", "project=p"], "--set=project=p – expected --vertex with it – received no --vertex"),
     (["--", "--epochs", "0"], "--epochs – expected an integer ≥ 1 – received 0"),
     (["--", "--epoch", "3"], "received --epoch – did you mean --epochs?"),
     (
