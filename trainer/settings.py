@@ -68,6 +68,16 @@ class Settings(BaseModel):
     """where TensorBoard event files are written"""
     resume: Annotated[Literal["auto", "never", "require"], _running()] = "auto"
     """auto = go on from a matching checkpoint, never = start afresh, require = fail without one"""
+    validation_only: Annotated[Switch, _running()] = False
+    """train and validate, and end there: no test image is looked at, no model published; for the trials of tuning"""
+    hypertune_file: Annotated[
+        Folder | None,
+        Form("FILE", "a local file"),
+        _running(environment="CLOUD_ML_HP_METRIC_FILE", has_flag=False, later="in a trial Vertex AI's own place"),
+    ] = None
+    """where a trial of tuning reports each epoch's validation accuracy"""
+    trial: Annotated[Text | None, _running(environment="CLOUD_ML_TRIAL_ID", has_flag=False, later="none")] = None
+    """the number of a trial of tuning; CLUSTER_SPEC may say it too"""
 
     limit_train: Annotated[Whole, Field(ge=0), _recipe(unit="images")] = 0
     """use the first N training images after the seeded shuffle; 0 = all"""
@@ -185,6 +195,9 @@ class Settings(BaseModel):
             expected = "another place than the --output-dir"
             do = "keep checkpoints beside the model, not in it"
             complaints.append(complaint("--checkpoint-dir", expected=expected, received=self.checkpoint_dir, do=do))
+        if self.validation_only and self.register_model:
+            do = "leave one of them out"
+            complaints.append(complaint("--register", expected="a model", received="--validation-only", do=do))
         if complaints:
             raise SettingsError("; ".join(complaints))
         return self
@@ -234,7 +247,7 @@ def parse(argv: Sequence[str], env: Mapping[str, str]) -> Settings:
     Raises SettingsError, one line that names every problem. ``--help``, ``--version`` and
     ``--print-settings`` print and raise SystemExit(0). ``log_format`` is "text" or "json", no longer "auto".
     """
-    given, complaints = origins.collect(argv, env, FIELDS)
+    given, complaints = origins.collect(argv, _with_trial(env), FIELDS)
     try:
         asked = Settings(**{name: given[name].raw for name in FIELDS})
     except ValidationError as error:
@@ -255,6 +268,17 @@ def parse(argv: Sequence[str], env: Mapping[str, str]) -> Settings:
 def settings_table() -> str:
     """The README's table, in Markdown."""
     return table(FIELDS)
+
+
+def _with_trial(env: Mapping[str, str]) -> Mapping[str, str]:
+    """``env`` with the number of a tuning trial, which Vertex AI may give in CLUSTER_SPEC alone."""
+    try:
+        task = json.loads(env.get("CLUSTER_SPEC") or "{}").get("task") or {}
+        trial = str(task.get("trial") or "")
+    except (ValueError, AttributeError) as error:
+        expected, received = "a JSON object, as Vertex AI sets it", env["CLUSTER_SPEC"]
+        raise SettingsError("CLUSTER_SPEC", expected=expected, received=received, do="leave it unset") from error
+    return {"CLOUD_ML_TRIAL_ID": trial, **env} if trial else env
 
 
 def choose_log_format(asked: str, env: Mapping[str, str]) -> str:

@@ -44,15 +44,18 @@ def main(argv: Sequence[str] | None = None, env: Mapping[str, str] | None = None
         if settings.register_model:
             registry.prepare(registration(settings, "the model to come", env), env)
         model = run(settings)
-        if settings.register_model:
+        if settings.register_model and model:
             register(settings, model, env)
     except (TrainerError, Interrupted, OSError) as error:
         return fail("trainer.task", error, verbose=verbose, log_format=log_format)
     return 0
 
 
-def run(settings: Settings) -> Folder:
-    """From the data's place to a committed model folder. Raises TrainerError for all that can be foreseen."""
+def run(settings: Settings) -> Folder | None:
+    """From the data's place to a committed model folder; with ``--validation-only`` to a trained network's worth.
+
+    Raises TrainerError for all that can be foreseen.
+    """
     from trainer.data import idx
     from trainer.data.checks import check
     from trainer.data.sources import locate
@@ -84,6 +87,10 @@ def run(settings: Settings) -> Folder:
     from trainer.training_run import train
 
     trained = train(job, checkpoints, start)
+    if settings.validation_only:
+        best = trained.state.history[trained.state.early_stop.best_epoch - 1]
+        log.info("validation accuracy %.4f, of epoch %d; no model is published", best["val_accuracy"], best["epoch"])
+        return None
 
     with tempfile.TemporaryDirectory(prefix="trainer-model-") as staging:
         build_model_folder(job, trained, Path(staging))

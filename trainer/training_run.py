@@ -3,6 +3,7 @@
 import logging
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import fields
 from functools import partial
 from math import ceil
@@ -24,8 +25,10 @@ from trainer.settings import Settings
 from trainer.storage import open_folder
 from trainer.training.checkpoint import Checkpoints, TrainingState
 from trainer.training.fit import Networks, Recipe, TrainingData, fit
-from trainer.training.progress import EpochReporter
+from trainer.training.hypertune import DEFAULT_FILE, TrialReports
+from trainer.training.progress import EpochReporter, Listener
 from trainer.training.temperature import cool
+from trainer.training.tensorboard import EpochEvents
 
 if TYPE_CHECKING:
     import keras  # At run time trainer.model starts it, before anything else imports it.
@@ -48,13 +51,14 @@ def train(job: Job, checkpoints: Checkpoints, start: TrainingState | None) -> Tr
         network.count_params(), len(train_part), len(job.split.validation), precision,
     )  # fmt: skip
     recipe = recipe_of(settings)
-    with EpochReporter(
-        checkpoints,
-        epochs=settings.epochs,
-        steps=ceil(visits(len(train_part), settings) / settings.batch_size),
-        terminal=settings.log_format == "text" and sys.stderr.isatty(),
-        tensorboard=open_folder(settings.tensorboard_dir) if settings.tensorboard_dir else None,
-    ) as reporter:
+    with ExitStack() as resources:
+        reporter = EpochReporter(
+            checkpoints,
+            epochs=settings.epochs,
+            steps=ceil(visits(len(train_part), settings) / settings.batch_size),
+            terminal=settings.log_format == "text" and sys.stderr.isatty(),
+            listeners=listeners(settings, start, resources),
+        )
         state = fit(
             Networks(
                 with_augmentation(network, erase_probability=settings.erase_probability, seed=settings.seed),
@@ -63,13 +67,26 @@ def train(job: Job, checkpoints: Checkpoints, start: TrainingState | None) -> Tr
             training_data(job, train_part),
             recipe=recipe,
             start=start or recipe.initial_state(),
-            observer=reporter,
+            observer=resources.enter_context(reporter),
         )
     served = build(dtype="float32")
     served.set_weights(state.best)
     if settings.label_smoothing:
         log.info("logits divided by a temperature of %.2f, fitted on validation", cool(served, job.validation))
     return Trained(as_served(served, settings), state, precision)
+
+
+def listeners(settings: Settings, start: TrainingState | None, resources: ExitStack) -> list[Listener]:
+    """Who is told of each epoch, as the settings ask for it; ``resources`` closes what they hold open."""
+    found: list[Listener] = []
+    if settings.tensorboard_dir:
+        found.append(resources.enter_context(EpochEvents(open_folder(settings.tensorboard_dir))))
+    if settings.trial or settings.hypertune_file:
+        reports = TrialReports(settings.hypertune_file or DEFAULT_FILE, settings.trial or "0")
+        if start:
+            reports.write(start.history)
+        found.append(reports)
+    return found
 
 
 def network_builder(settings: Settings) -> "Callable[..., keras.Model]":
