@@ -28,8 +28,8 @@ from trainer.contract import METADATA_DIR
 from trainer.data import idx
 from trainer.data.sources import locate
 
-JOB = ("--preset", "small", "--epochs", "1", "--log-format", "json")
-#: The lines of the job's log that end its parts.
+JOB = ("--preset", "small", "--epochs", "1", "--log-format", "text")
+#: How the lines of the job's log begin that end its parts.
 CHECKED, TRAINED = "training ", "epoch 1/"
 GIBIBYTE_IN_KIBIBYTES = 1 << 20
 
@@ -68,7 +68,7 @@ def run_job(data: Path, folder: Path, flags: Sequence[str]) -> Growth:
     for line in process.stderr or ():
         lines.append(line)
         for part in (CHECKED, TRAINED):
-            if f'"message": "{part}' in line:
+            if line.startswith(part):
                 peaks[part], seconds[part] = peak_of(process.pid), time.perf_counter() - started
     _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
@@ -95,8 +95,8 @@ def peak_of(process: int) -> float:
 
 def table(sizes: Sequence[Growth]) -> str:
     lines = [
-        "| training images | peak until training, GiB | until the epoch's end | whole run | s until training | s an epoch "
-        "| s in all | µs an image and epoch |",
+        "| training images | peak until training, GiB | until the epoch's end | whole run "
+        "| s until training | s of the epoch | s in all | µs an image in the epoch |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for size in sizes:
@@ -117,8 +117,8 @@ def summary(sizes: Sequence[Growth]) -> str:
     rates = np.array([size.seconds_of_epoch for size in sizes]) / images
     deviation = float(np.abs(rates / rates.mean() - 1).max())
     return (
-        f"The peak is about {fixed:.2f} GiB and {1e6 * per_image * 1024:.1f} KiB an image more. The time of an image in "
-        f"an epoch differs by at most {100 * deviation:.0f} % from its mean over the sizes."
+        f"The peak is about {fixed:.2f} GiB and {per_image * GIBIBYTE_IN_KIBIBYTES:.1f} KiB more an image. The "
+        f"time of an image in an epoch differs by at most {100 * deviation:.0f} % from its mean over the sizes."
     )
 
 
