@@ -105,9 +105,9 @@ ENTRYPOINT ["/opt/trainer/scripts/check"]
 # The last stage is what `docker build` makes when it is not asked for another. It adds words only, no file: a new commit
 # changes no layer.
 FROM runtime AS train
-ARG REVISION=unknown
-ARG VERSION=unknown
-ARG SOURCE=unknown
+ARG REVISION=
+ARG VERSION=
+ARG SOURCE=
 ENV TRAINER_COMMIT=$REVISION
 LABEL org.opencontainers.image.title="fashion-mnist-trainer" \
       org.opencontainers.image.revision=$REVISION \
