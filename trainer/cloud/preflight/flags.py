@@ -8,7 +8,7 @@ from trainer.cloud.jobspec import Job
 from trainer.cloud.preflight.containers import container_of, environment_of
 from trainer.cloud.preflight.finding import Finding, items, mapping, text
 
-_ENDING = ("--help", "-h", "--version", "--print-settings")
+ENDING = ("--help", "-h", "--version", "--print-settings")
 _DATA_BY_NAME = ("fashion-mnist", "synthetic", "auto")
 #: Paths that exist in a replica: Vertex AI mounts every bucket there.
 _MOUNTED = "/gcs/"
@@ -59,14 +59,12 @@ def replica_environment(job: Job, given: Mapping[str, str]) -> dict[str, str]:
     return {**given, **set_by_vertex, "CLUSTER_SPEC": "{}"}
 
 
-def _arguments(
-    job: Job, path: str, run: tuple[list[str], dict[str, str]], read_flags: ReadFlags
-) -> Iterator[Finding]:
+def _arguments(job: Job, path: str, run: tuple[list[str], dict[str, str]], read_flags: ReadFlags) -> Iterator[Finding]:
     arguments, environment = run
     wrong = False
     for word in arguments:
         name = word.partition("=")[0]
-        if name in _ENDING:
+        if name in ENDING:
             yield Finding("flag-ends", path, "flags of a training", f"{word}, which prints and ends", "take it out")
             wrong = True
         elif word.startswith("-") and any(letter.isspace() for letter in name):
@@ -81,7 +79,7 @@ def _arguments(
         return
     flags = read_flags(arguments, replica_environment(job, environment))
     if flags.complaint:
-        yield Finding("flags", path, "what trainer.task takes", flags.complaint, "see python -m trainer.task --help")
+        yield Finding("flags", f"{path}: {flags.complaint}", "", "", "")
     else:
         yield from _places(job, path, flags.values)
 
