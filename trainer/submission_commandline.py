@@ -22,8 +22,9 @@ class _Parser(argparse.ArgumentParser):
 
 
 def parse(argv: Sequence[str], env: Mapping[str, str]) -> argparse.Namespace:
-    """The flags by name, ``trainer_flags``: what stands behind ``--``, and ``project``, ``region`` and ``endpoints`` from the
-    environment. Raises SettingsError.
+    """The flags by name; ``trainer_flags``: what stands behind ``--``; project, region and endpoints of the environment.
+
+    Raises SettingsError.
     """
     words = list(argv)
     own, flags = (words[: words.index("--")], words[words.index("--") + 1 :]) if "--" in words else (words, [])

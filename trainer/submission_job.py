@@ -16,7 +16,10 @@ _OWN_TIMEOUT = "604800s"
 
 
 def build(options: Namespace) -> Job:
-    """Raises SettingsError for a file that can't be read, or a ``--set`` that leads nowhere."""
+    """Raises SettingsError for a file that can't be read, or a ``--set`` that leads nowhere.
+
+    The bucket is ``PROJECT-trainer`` unless given, as scripts/setup_gcp has it.
+    """
     given = job_overrides.parse(options.set)
     path = jobspec.find(options.job, options.jobs_dir)
     document = jobspec.change_texts(jobspec.load(path), str)
@@ -25,7 +28,11 @@ def build(options: Namespace) -> Job:
     if options.max_cost is not None:
         _give_timeout(document)
     project, region = given.beside.get("project", options.project), given.beside.get("region", options.region)
-    known = {"PROJECT": project, "REGION": region, "BUCKET": given.beside.get("bucket", "")}
+    known = {
+        "PROJECT": project,
+        "REGION": region,
+        "BUCKET": given.beside.get("bucket") or (f"{project}-trainer" if project else ""),
+    }
     draft = Job(
         name=path.stem,
         project=project or "PROJECT",

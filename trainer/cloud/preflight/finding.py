@@ -18,14 +18,8 @@ class Finding:
     do: str
 
     def __str__(self) -> str:
-        return str(
-            SettingsError(
-                self.what,
-                expected=self.expected,
-                received=self.received or ("nothing" if self.expected else ""),
-                do=self.do,
-            )
-        )
+        received = self.received or ("nothing" if self.expected else "")
+        return str(SettingsError(self.what, expected=self.expected, received=received, do=self.do))
 
 
 def nearest(name: str, known: list[str] | tuple[str, ...], otherwise: str) -> str:

@@ -116,10 +116,11 @@ def _outputs(job: Job, path: str, values: Mapping[str, Any]) -> Iterator[Finding
 
 
 def _registration(job: Job, path: str, values: Mapping[str, Any]) -> Iterator[Finding]:
-    if not job.spec.get("serviceAccount"):
-        expected = "an account of yours: Vertex AI's own may not register models from inside a job"
-        do = "write serviceAccount: model-training@PROJECT.iam.gserviceaccount.com"
-        yield Finding("register-account", "serviceAccount", expected, "", do)
+    account = text(job.spec.get("serviceAccount"))
+    if not account or account.startswith("model-training@"):
+        expected = "one that may register: neither Vertex AI's own nor model-training may"
+        do = "--set service-account=model-registry@PROJECT.iam.gserviceaccount.com"
+        yield Finding("register-account", "serviceAccount", expected, account, do)
     if _is_local(str(values["registry_root"])):
         expected = "gs://bucket/prefix: a replica's disk is gone when it ends"
         received, do = str(values["registry_root"]), "add --registry-root=gs://BUCKET/registry"
