@@ -37,6 +37,7 @@ RECIPES = {
     *("registry_commandline", "registry_commands", "registry_differences", "registry_identity"),
     *("registry_tables", "registry_vertex", "registry_views"),
     *("tune", "tune_commandline", "tune_progress", "tune_study", "tune_trials"),
+    *("submission", "submission_commandline", "submission_cost", "submission_job", "submission_settings"),
 }
 
 KERAS_IN = ("model", "training", "artifacts.export", "artifacts.client")
