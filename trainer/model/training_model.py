@@ -4,6 +4,7 @@ import keras
 
 from trainer.contract import IMAGE_SHAPE, INPUT_NAME
 from trainer.model.augment import AffineWarp
+from trainer.model.spread import Spread
 
 TRANSFORM_NAME = "transform"
 LOGITS_LAYER = "logits"
@@ -21,6 +22,6 @@ def with_augmentation(network: keras.Model) -> keras.Model:
     logits = keras.Model(network.input, network.get_layer(LOGITS_LAYER).output, name="logits_of_network")
     return keras.Model(
         {INPUT_NAME: image, TRANSFORM_NAME: transform},
-        logits(AffineWarp(name="augment")(image, transform)),
+        logits(AffineWarp(name="augment")(Spread(dtype="uint8")(image), Spread(dtype="float32")(transform))),
         name=f"{network.name}_training",
     )
