@@ -123,6 +123,10 @@ class Settings(BaseModel):
     """Adam's decoupled weight decay; 0 = off"""
     precision: Annotated[Literal["auto", "float32", "bfloat16"], _recipe()] = "auto"
     """of the arithmetic; auto = bfloat16 where the processor or GPU has it"""
+    backend: Annotated[Literal["tensorflow", "jax"], _recipe(environment="KERAS_BACKEND", later="tensorflow")] = (
+        "tensorflow"
+    )
+    """what Keras computes with; jax, an extra of the package, uses every GPU of a host, and several hosts"""
 
     network: Annotated[Literal["cnn", "residual"], _network()] = "cnn"
     """cnn = the reference; residual = more accurate for the same time"""

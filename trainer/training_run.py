@@ -2,8 +2,8 @@
 
 import logging
 import sys
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import fields
 from functools import partial
 from math import ceil
@@ -12,21 +12,24 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from trainer.artifacts.provenance import code_fingerprint
 from trainer.contract import Examples
 from trainer.data.batches import epoch_order, visited
 from trainer.job import Job, Trained
 from trainer.model.augment import AugmentLimits, draw_transforms
 from trainer.model.cnn import build_cnn
-from trainer.model.precision import dtype_policy, resolve_precision
+from trainer.model.precision import accelerators, dtype_policy, resolve_precision
 from trainer.model.residual import build_residual
+from trainer.model.spread import spread
 from trainer.model.training_model import with_augmentation
 from trainer.model.views import with_flips, with_flips_and_shifts
 from trainer.settings import Settings
 from trainer.storage import open_folder
+from trainer.training import replicas
 from trainer.training.checkpoint import Checkpoints, TrainingState
-from trainer.training.fit import Networks, Recipe, TrainingData, fit
+from trainer.training.fit import Networks, Observer, Recipe, TrainingData, fit
 from trainer.training.hypertune import DEFAULT_FILE, TrialReports
-from trainer.training.progress import EpochReporter, Listener
+from trainer.training.progress import EpochReporter, Follower, Listener
 from trainer.training.temperature import cool
 from trainer.training.tensorboard import EpochEvents
 
@@ -39,41 +42,82 @@ CALIBRATION_IMAGES = 5000
 log = logging.getLogger(__name__)
 
 
-def train(job: Job, checkpoints: Checkpoints, start: TrainingState | None) -> Trained:
-    """Train the network, or go on from ``start``, and choose its weights by the validation part."""
+def train(job: Job, checkpoints: Checkpoints | None, start: TrainingState | None) -> Trained:
+    """Train the network, or go on from ``start``, and choose its weights by the validation part.
+
+    Together with the job's other replicas, of which the primary has ``checkpoints`` and may have a ``start``.
+    """
+    settings, cluster = job.settings, job.cluster
+    with replicas.lost_replicas_interrupt():
+        if cluster.replicas > 1:
+            replicas.join(cluster.addresses, cluster.rank)
+        precision = resolve_precision(settings.precision)
+        if cluster.replicas > 1:
+            replicas.agree(f"{job.run_id} {code_fingerprint()} {precision}")
+            start = replicas.told_by_primary(start)
+        use_devices(settings.backend)
+        state = train_network(job, precision, checkpoints, start)
+        if settings.backend == "jax":
+            replicas.leave()
+    served = network_builder(settings)(dtype="float32")
+    served.set_weights(state.best)
+    if settings.label_smoothing:
+        log.info("logits divided by a temperature of %.2f, fitted on validation", cool(served, job.validation))
+    return Trained(as_served(served, settings), state, precision)
+
+
+def use_devices(backend: str) -> None:
+    """Train on all accelerators where the backend can, and say which are left idle."""
+    if backend == "jax":
+        log.info("training on %d devices", replicas.use_all_devices())
+    elif len(accelerators()) > 1:
+        log.warning("%d GPUs, of which TensorFlow uses one: --backend jax uses all", len(accelerators()))
+
+
+def train_network(
+    job: Job, precision: str, checkpoints: Checkpoints | None, start: TrainingState | None
+) -> TrainingState:
+    """The last state of training; its best weights are those of the lowest validation loss."""
     settings = job.settings
-    precision = resolve_precision(settings.precision)
-    build = network_builder(settings)
-    network = build(dtype=dtype_policy(precision))
+    network = network_builder(settings)(dtype=dtype_policy(precision))
     train_part = job.dataset.train.take(job.split.train)
     log.info(
         "training %d parameters on %d images, validating on %d, in %s",
         network.count_params(), len(train_part), len(job.split.validation), precision,
     )  # fmt: skip
     recipe = recipe_of(settings)
-    with ExitStack() as resources:
-        reporter = EpochReporter(
-            checkpoints,
-            epochs=settings.epochs,
-            steps=ceil(visits(len(train_part), settings) / settings.batch_size),
-            terminal=settings.log_format == "text" and sys.stderr.isatty(),
-            listeners=listeners(settings, start, resources),
-        )
-        state = fit(
+    with observer(job, checkpoints, start, images=len(train_part)) as watching:
+        return fit(
             Networks(
                 with_augmentation(network, erase_probability=settings.erase_probability, seed=settings.seed),
                 network,
+                spread(network) if replicas.several() else network,
             ),
             training_data(job, train_part),
             recipe=recipe,
             start=start or recipe.initial_state(),
-            observer=resources.enter_context(reporter),
+            observer=watching,
         )
-    served = build(dtype="float32")
-    served.set_weights(state.best)
-    if settings.label_smoothing:
-        log.info("logits divided by a temperature of %.2f, fitted on validation", cool(served, job.validation))
-    return Trained(as_served(served, settings), state, precision)
+
+
+@contextmanager
+def observer(
+    job: Job, checkpoints: Checkpoints | None, start: TrainingState | None, *, images: int
+) -> Iterator[Observer]:
+    """Who commits and tells of each epoch: only the primary has ``checkpoints``."""
+    if checkpoints is None:
+        yield Follower()
+        return
+    settings = job.settings
+    with ExitStack() as resources:
+        reporter = EpochReporter(
+            checkpoints,
+            epochs=settings.epochs,
+            steps=ceil(visits(images, settings) / settings.batch_size),
+            terminal=settings.log_format == "text" and sys.stderr.isatty(),
+            listeners=listeners(settings, start, resources),
+        )
+        yield resources.enter_context(reporter)
 
 
 def listeners(settings: Settings, start: TrainingState | None, resources: ExitStack) -> list[Listener]:

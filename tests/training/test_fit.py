@@ -51,7 +51,7 @@ TRAIN, VALIDATION = easy_examples(320, seed=1), easy_examples(100, seed=2)
 def small_networks(*, dropout: bool = True) -> Networks:
     rates = {"conv_dropout": 0.25, "dense_dropout": 0.5} if dropout else {"conv_dropout": 0.0, "dense_dropout": 0.0}
     network = build_cnn(filters=(4, 4), dense_units=16, seed=7, **rates)
-    return Networks(with_augmentation(network), network)
+    return Networks(with_augmentation(network), network, network)
 
 
 class Recorder:

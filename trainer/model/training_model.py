@@ -4,6 +4,7 @@ import keras
 
 from trainer.contract import IMAGE_SHAPE, INPUT_NAME
 from trainer.model.augment import AffineWarp
+from trainer.model.spread import Spread
 
 TRANSFORM_NAME = "transform"
 LOGITS_LAYER = "logits"
@@ -27,7 +28,7 @@ def with_augmentation(network: keras.Model, *, erase_probability: float = 0.0, s
     image = keras.Input(IMAGE_SHAPE, dtype="uint8", name=INPUT_NAME)
     transform = keras.Input((8,), dtype="float32", name=TRANSFORM_NAME)
     logits = keras.Model(network.input, network.get_layer(LOGITS_LAYER).output, name="logits_of_network")
-    seen = AffineWarp(name="augment")(image, transform)
+    seen = AffineWarp(name="augment")(Spread(dtype="uint8")(image), Spread(dtype="float32")(transform))
     if erase_probability:
         erase = keras.layers.RandomErasing(
             (erase_probability, erase_probability), ERASED_AREA, fill_value=0.0, seed=seed, name="erase"

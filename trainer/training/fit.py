@@ -80,15 +80,17 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Networks:
-    """Two ways into the same weights.
+    """Three views of the same weights.
 
     Attributes:
         training: what ``epoch_inputs`` yields → logits (B, 10), augmentation in front.
-        network: images uint8 (B, 28, 28, 1) → probabilities float32 (B, 10); what is validated.
+        network: images uint8 (B, 28, 28, 1) → probabilities float32 (B, 10), layer by layer.
+        inference: the same as it is validated: ``network`` itself, or computed by several devices together.
     """
 
     training: keras.Model
     network: keras.Model
+    inference: keras.Model
 
 
 @dataclass(frozen=True)
@@ -158,7 +160,7 @@ def fit(
         row, average = train_epoch(networks.training, inputs, labels, epoch, recipe, observer.callback)
         with _weights(networks.training, average):
             meter.measure()
-            row["val_loss"], row["val_accuracy"] = _validate(networks.network, data.validation)
+            row["val_loss"], row["val_accuracy"] = _validate(networks.inference, data.validation)
             validated_weights = networks.network.get_weights()
         row["seconds"] = time.perf_counter() - started
         state = _decide(networks.training, state, row, validated_weights)
