@@ -30,12 +30,14 @@ MAY_IMPORT = {
     "cloud": COMMON | {"settings"},
     "serving": COMMON,
 }
-#: The two commands, the only places where stages meet, and what they are divided into.
+#: The commands, the only places where stages meet, and what they are divided into.
 RECIPES = {
     *("task", "job", "training_run", "model_folder"),
     *("registry", "registration", "examination", "measurement"),
     *("registry_commandline", "registry_commands", "registry_differences", "registry_identity"),
     *("registry_tables", "registry_vertex", "registry_views"),
+    *("tune", "tune_commandline", "tune_progress", "tune_study", "tune_trials"),
+    *("submission", "submission_commandline", "submission_cost", "submission_job", "submission_settings"),
 }
 
 KERAS_IN = ("model", "training", "artifacts.export", "artifacts.client")

@@ -26,7 +26,10 @@ REFERENCE = {
     "epochs": 50,
     "batch_size": 32,
     "schedule": "plateau",
+    "optimizer": "adam",
     "learning_rate": 1e-3,
+    "label_smoothing": 0.0,
+    "erase_probability": 0.0,
     "min_learning_rate": 1e-6,
     "clip_norm": 1.0,
     "weight_decay": 1e-5,
@@ -34,7 +37,7 @@ REFERENCE = {
     "lr_patience": 3,
     "early_stop_patience": 10,
     "network": "cnn",
-    "flip_averaging": False,
+    "views": "one",
     "whole_pixels": False,
     "filters": [32, 64, 128],
     "dense_units": 512,
@@ -154,6 +157,9 @@ IRRELEVANT = {
     "checkpoint_dir": "check",
     "tensorboard_dir": "logs",
     "resume": "never",
+    "validation_only": True,
+    "hypertune_file": Path("reports"),
+    "trial": "7",
     "register_model": True,
     "registry_root": "elsewhere",
     "registry_name": "other-cnn",
@@ -168,7 +174,13 @@ IRRELEVANT = {
 }
 
 
-OTHER_NAMES = {"precision": "float32", "schedule": "triangular", "network": "residual"}
+OTHER_NAMES = {
+    "precision": "float32",
+    "schedule": "triangular",
+    "network": "residual",
+    "optimizer": "muon",
+    "views": "flip",
+}
 
 
 def test_the_run_id_names_settings_and_data():

@@ -1,0 +1,120 @@
+"""``--set key=value``: what a job file says, changed for this one submission."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Any
+
+from trainer.cloud.jobspec import pools_of
+from trainer.errors import SettingsError
+
+#: Where the short names lead within a worker pool, and within the job.
+_OF_EACH_POOL = {
+    "image": ("containerSpec", "imageUri"),
+    "machine": ("machineSpec", "machineType"),
+    "accelerator": ("machineSpec", "acceleratorType"),
+    "accelerators": ("machineSpec", "acceleratorCount"),
+}
+_OF_THE_JOB = {
+    "strategy": ("scheduling", "strategy"),
+    "timeout": ("scheduling", "timeout"),
+    "service-account": ("serviceAccount",),
+    "output": ("baseOutputDirectory", "outputUriPrefix"),
+}
+#: Not in the file, or a placeholder of it.
+_BESIDE_THE_FILE = ("project", "region", "bucket", "run", "display-name")
+
+KEYS = (*_BESIDE_THE_FILE, *_OF_EACH_POOL, *_OF_THE_JOB)
+
+
+@dataclass
+class Overrides:
+    """What ``--set`` gave: values beside the file by name, labels, and changes of the file in order."""
+
+    beside: dict[str, str] = field(default_factory=dict)
+    labels: dict[str, str] = field(default_factory=dict)
+    changes: list[tuple[str, str]] = field(default_factory=list)
+
+
+def parse(assignments: Sequence[str]) -> Overrides:
+    """Raises SettingsError, one line that names every assignment that is none."""
+    given, complaints = Overrides(), []
+    for assignment in assignments:
+        key, equals, value = assignment.partition("=")
+        if not equals or not value.strip():
+            complaints.append(_complaint(assignment, "key=value", "write it in full"))
+        elif key in _BESIDE_THE_FILE:
+            given.beside[key] = value
+        elif key.startswith("labels."):
+            given.labels[key.removeprefix("labels.")] = value
+        elif key in _OF_EACH_POOL or key in _OF_THE_JOB or "." in key:
+            given.changes.append((key, value))
+        else:
+            nearest = get_close_matches(key, KEYS, n=1)
+            do = f"did you mean {nearest[0]}?" if nearest else "see --help"
+            complaints.append(_complaint(key, f"one of {', '.join(KEYS)}, labels.KEY, or a path with dots", do))
+    if complaints:
+        raise SettingsError("; ".join(complaints))
+    return given
+
+
+def apply(document: dict[str, Any], changes: Sequence[tuple[str, str]]) -> None:
+    """Change ``document`` in place. Raises SettingsError for a path that leads nowhere."""
+    job = document.get("trialJobSpec", document)
+    for key, value in changes:
+        if key in _OF_EACH_POOL:
+            for pool in pools_of(document):
+                _set_in_pool(pool, key, value)
+        elif key in _OF_THE_JOB:
+            _put(job, _OF_THE_JOB[key], value, key)
+        else:
+            _put(document, tuple(key.split(".")), _typed(value), key)
+
+
+def _set_in_pool(pool: dict[str, Any], key: str, value: str) -> None:
+    if key == "accelerator" and value == "none":
+        machine = pool.get("machineSpec")
+        if isinstance(machine, dict):
+            machine.pop("acceleratorType", None)
+            machine.pop("acceleratorCount", None)
+        return
+    _put(pool, _OF_EACH_POOL[key], _typed(value) if key == "accelerators" else value, key)
+
+
+def _put(place: Any, path: tuple[str, ...], value: Any, key: str) -> None:
+    for part in path[:-1]:
+        place = _step(place, part, key, missing=dict)
+    if isinstance(place, list):
+        _step(place, path[-1], key, missing=dict)
+        place[int(path[-1])] = value
+    elif isinstance(place, dict):
+        place[path[-1]] = value
+    else:
+        raise _nowhere(key)
+
+
+def _step(place: Any, part: str, key: str, *, missing: Callable[[], Any]) -> Any:
+    if isinstance(place, list) and part.isdigit() and int(part) < len(place):
+        return place[int(part)]
+    if isinstance(place, dict):
+        return place.setdefault(part, missing())
+    raise _nowhere(key)
+
+
+def _typed(value: str) -> Any:
+    """As the file would hold it: 2 is a number, true a truth value, 3600s a text."""
+    import yaml
+
+    try:
+        return yaml.safe_load(value)
+    except yaml.YAMLError:
+        return value
+
+
+def _nowhere(key: str) -> SettingsError:
+    expected = "a path within the job file, such as workerPoolSpecs.1.replicaCount"
+    return SettingsError("--set leads nowhere", expected=expected, received=key, do="see the job file")
+
+
+def _complaint(received: str, expected: str, do: str) -> str:
+    return str(SettingsError("--set", expected=expected, received=received, do=do))

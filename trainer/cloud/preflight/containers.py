@@ -1,0 +1,75 @@
+"""What a container is started with: command, arguments, environment."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from trainer.cloud.jobspec import Job
+from trainer.cloud.preflight.finding import Finding, items, mapping, text
+
+_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+#: Set by the platform in every replica; what a job defines itself would be taken for it, or be lost.
+_RESERVED = ("AIP_", "CLOUD_ML_")
+_RESERVED_NAMES = ("CLUSTER_SPEC", "TF_CONFIG", "TPU_CONFIG")
+BACKENDS = ("tensorflow", "jax")
+
+
+def check(job: Job) -> Iterator[Finding]:
+    for number, pool in enumerate(items(job.spec.get("workerPoolSpecs"))):
+        if mapping(pool):
+            path = f"workerPoolSpecs[{number}]"
+            yield from _kind(mapping(pool), path)
+            yield from _command(mapping(mapping(pool).get("containerSpec")), path)
+            yield from _environment(container_of(pool), path)
+            yield from _processor(mapping(pool), path)
+
+
+def container_of(pool: Any) -> dict[str, Any]:
+    """Either of the two ways in which a pool says what it runs."""
+    return mapping(mapping(pool).get("containerSpec")) or mapping(mapping(pool).get("pythonPackageSpec"))
+
+
+def environment_of(pool: Any) -> dict[str, str]:
+    entries = [mapping(entry) for entry in items(container_of(pool).get("env"))]
+    return {text(entry.get("name")): text(entry.get("value")) for entry in entries}
+
+
+def _kind(pool: dict[str, Any], path: str) -> Iterator[Finding]:
+    given = [part for part in ("containerSpec", "pythonPackageSpec") if part in pool]
+    if len(given) != 1:
+        expected, do = "containerSpec, or pythonPackageSpec", "keep one: containerSpec with our image"
+        yield Finding("container", path, f"one of {expected}", " and ".join(given), do)
+
+
+def _command(container: dict[str, Any], path: str) -> Iterator[Finding]:
+    words = [text(word) for word in items(container.get("command"))]
+    if words and "trainer.task" not in " ".join(words):
+        expected = "none, or one that runs trainer.task: it replaces the image's entry point"
+        do = "move flags to args, and leave command out"
+        yield Finding("command", f"{path}.containerSpec.command", expected, " ".join(words), do)
+
+
+def _environment(container: dict[str, Any], path: str) -> Iterator[Finding]:
+    names = [text(mapping(entry).get("name")) for entry in items(container.get("env"))]
+    for number, name in enumerate(names):
+        where = f"{path} env {name or number}"
+        if not _NAME.fullmatch(name):
+            expected = "a name of letters, digits and _, not beginning with a digit"
+            yield Finding("env-name", where, expected, name, "rename it")
+        elif name.startswith(_RESERVED) or name in _RESERVED_NAMES:
+            expected = "a name that Vertex AI does not set itself (AIP_…, CLOUD_ML_…, CLUSTER_SPEC, TF_CONFIG)"
+            yield Finding("env-reserved", where, expected, name, "take it out, or use a flag of the trainer in args")
+        elif name in names[:number]:
+            yield Finding("env-twice", where, "each variable once", f"{name} again", "keep one")
+    backend = environment_of({"containerSpec": container}).get("KERAS_BACKEND", BACKENDS[0])
+    if backend not in BACKENDS:
+        yield Finding("backend", f"{path} env KERAS_BACKEND", " or ".join(BACKENDS), backend, "use one of them")
+
+
+def _processor(pool: dict[str, Any], path: str) -> Iterator[Finding]:
+    accelerator = text(mapping(pool.get("machineSpec")).get("acceleratorType"))
+    image = text(container_of(pool).get("imageUri"))
+    package = image.rpartition("/")[2].partition(":")[0].partition("@")[0]
+    if accelerator and package.endswith("-cpu"):
+        expected = f"an image that can use the {accelerator}, such as {package.removesuffix('cpu')}gpu"
+        yield Finding("image-processor", f"{path}.containerSpec.imageUri", expected, package, "--set image=…")

@@ -1,0 +1,135 @@
+"""What the trainer itself would say to the job's arguments, and which of its settings can't work in a container."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from trainer.cloud.jobspec import Job
+from trainer.cloud.preflight.containers import container_of, environment_of
+from trainer.cloud.preflight.finding import Finding, items, mapping, text
+
+ENDING = ("--help", "-h", "--version", "--print-settings")
+_DATA_BY_NAME = ("fashion-mnist", "synthetic", "auto")
+#: Paths that exist in a replica: Vertex AI mounts every bucket there.
+_MOUNTED = "/gcs/"
+
+
+@dataclass(frozen=True)
+class Flags:
+    """What the trainer's own settings make of some arguments.
+
+    Attributes:
+        complaint: what they refuse, in one line; empty if nothing.
+        values: every setting by name, empty after a complaint.
+        shaping: those that the resulting weights depend on.
+    """
+
+    complaint: str = ""
+    values: Mapping[str, Any] = field(default_factory=dict)
+    shaping: Mapping[str, Any] = field(default_factory=dict)
+
+
+#: Arguments and environment of a container in, what the trainer's settings make of them out.
+ReadFlags = Callable[[Sequence[str], Mapping[str, str]], Flags]
+
+
+def check(job: Job, read_flags: ReadFlags) -> Iterator[Finding]:
+    seen: list[tuple[list[str], dict[str, str]]] = []
+    for number, pool in enumerate(items(job.spec.get("workerPoolSpecs"))):
+        run = (arguments_of(pool), environment_of(pool))
+        if mapping(pool) and run not in seen:
+            seen.append(run)
+            yield from _arguments(job, f"workerPoolSpecs[{number}].containerSpec.args", run, read_flags)
+
+
+def arguments_of(pool: Any) -> list[str]:
+    return [text(word) for word in items(container_of(pool).get("args"))]
+
+
+def read(job: Job, pool: Any, read_flags: ReadFlags) -> Flags:
+    return read_flags(arguments_of(pool), replica_environment(job, environment_of(pool)))
+
+
+def replica_environment(job: Job, given: Mapping[str, str]) -> dict[str, str]:
+    """The job's own variables, and of Vertex AI's those that the trainer takes defaults from."""
+    directories = {"AIP_MODEL_DIR": "model", "AIP_CHECKPOINT_DIR": "checkpoints", "AIP_TENSORBOARD_LOG_DIR": "logs"}
+    # In a tuning job each trial has its own, by its number.
+    root = f"{job.output}/1" if job.is_tuning else job.output
+    set_by_vertex = {name: f"{root}/{folder}/" for name, folder in directories.items()} if job.output else {}
+    return {**given, **set_by_vertex, "CLUSTER_SPEC": "{}"}
+
+
+def _arguments(job: Job, path: str, run: tuple[list[str], dict[str, str]], read_flags: ReadFlags) -> Iterator[Finding]:
+    arguments, environment = run
+    wrong = False
+    for word in arguments:
+        name = word.partition("=")[0]
+        if name in ENDING:
+            yield Finding("flag-ends", path, "flags of a training", f"{word}, which prints and ends", "take it out")
+            wrong = True
+        elif word.startswith("-") and any(letter.isspace() for letter in name):
+            expected = "one word to each line"
+            yield Finding("flag-words", path, expected, word, f"write {'='.join(word.split(maxsplit=1))}")
+            wrong = True
+        elif name == "--config":
+            expected = "flags: a file of this machine is not in the container"
+            yield Finding("flag-config", path, expected, word, "write its settings as flags")
+            wrong = True
+    if wrong:
+        return
+    flags = read_flags(arguments, replica_environment(job, environment))
+    if flags.complaint:
+        yield Finding("flags", f"{path}: {flags.complaint}", "", "", "")
+    else:
+        yield from _places(job, path, flags.values)
+
+
+def _places(job: Job, path: str, values: Mapping[str, Any]) -> Iterator[Finding]:
+    if job.output:
+        yield from _outputs(job, path, values)
+    data = str(values["data"])
+    if data not in _DATA_BY_NAME and _is_local(data):
+        expected = f"{', '.join(_DATA_BY_NAME)} or gs://bucket/prefix"
+        yield Finding("local-data", f"{path} --data", expected, data, "copy the four files to a bucket")
+    for name in ("gates", "signing_key", "public_key"):
+        if values[name] is not None and _is_local(str(values[name])):
+            flag = f"--{name.replace('_', '-')}"
+            expected = f"a file that the replica can see, below {_MOUNTED}bucket/"
+            yield Finding("local-file", f"{path} {flag}", expected, str(values[name]), "copy it to a bucket")
+    if values["register_model"]:
+        yield from _registration(job, path, values)
+
+
+def _outputs(job: Job, path: str, values: Mapping[str, Any]) -> Iterator[Finding]:
+    for name in ("output_dir", "checkpoint_dir"):
+        place, flag = str(values[name]), f"--{name.replace('_', '-')}"
+        if _is_local(place):
+            rule = "spot-checkpoints" if _is_spot(job) and name == "checkpoint_dir" else "local-output"
+            expected = "gs://bucket/prefix: a replica's disk is gone when it ends"
+            yield Finding(rule, f"{path} {flag}", expected, place, "leave it out: Vertex AI sets it")
+        elif job.is_tuning and not place.startswith(f"{job.output}/"):
+            expected = "no such flag: every trial has its own place, which Vertex AI sets"
+            yield Finding("trials-share", f"{path} {flag}", expected, place, "leave it out")
+    if _is_spot(job) and values["resume"] == "never":
+        expected = "auto: a spot machine that is taken away would begin from nothing each time"
+        yield Finding("spot-checkpoints", f"{path} --resume", expected, "never", "leave it out")
+
+
+def _registration(job: Job, path: str, values: Mapping[str, Any]) -> Iterator[Finding]:
+    account = text(job.spec.get("serviceAccount"))
+    if not account or account.startswith("model-training@"):
+        expected = "one that may register: neither Vertex AI's own nor model-training may"
+        do = "--set service-account=model-registry@PROJECT.iam.gserviceaccount.com"
+        yield Finding("register-account", "serviceAccount", expected, account, do)
+    if _is_local(str(values["registry_root"])):
+        expected = "gs://bucket/prefix: a replica's disk is gone when it ends"
+        received, do = str(values["registry_root"]), "add --registry-root=gs://BUCKET/registry"
+        yield Finding("local-registry", f"{path} --registry-root", expected, received, do)
+
+
+def _is_spot(job: Job) -> bool:
+    return bool(mapping(job.spec.get("scheduling")).get("strategy") == "SPOT")
+
+
+def _is_local(place: str) -> bool:
+    return not place.startswith(("gs://", _MOUNTED))

@@ -1,0 +1,71 @@
+"""How many replicas, in which worker pools, that can train together."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from trainer.cloud.jobspec import Job
+from trainer.cloud.preflight.containers import container_of, environment_of
+from trainer.cloud.preflight.finding import Finding, items, mapping, text, whole
+
+_DISKS = ("pd-ssd", "pd-standard")
+_SMALLEST_DISK, _LARGEST_DISK = 100, 64000
+_KERAS_ISSUE = "keras#20585"
+
+
+def check(job: Job) -> Iterator[Finding]:
+    pools = items(job.spec.get("workerPoolSpecs"))
+    if not pools:
+        do = "write one as in jobs/cpu.yaml"
+        yield Finding("pools", "workerPoolSpecs", "a list with at least one pool", "", do)
+        return
+    for number, pool in enumerate(pools):
+        yield from _pool(number, mapping(pool))
+    if replicas(pools) > 1:
+        yield from _together(job, pools)
+
+
+def replicas(pools: list[Any]) -> int:
+    return sum(whole(mapping(pool).get("replicaCount")) or 0 for pool in pools)
+
+
+def _pool(number: int, pool: dict[str, Any]) -> Iterator[Finding]:
+    path, count = f"workerPoolSpecs[{number}]", pool.get("replicaCount")
+    received = "" if count is None else str(count)
+    if number > 1 and pool:
+        expected = "no third pool: this trainer needs no parameter servers, reduction servers or evaluators"
+        yield Finding("pool-role", path, expected, f"{len(pool)} fields", "take it out; more workers belong to pool 1")
+    elif number == 0 and whole(count) != 1:
+        do = "write replicaCount: 1, and put more replicas into a second pool"
+        yield Finding("primary", f"{path}.replicaCount", "exactly 1: the first pool is the primary", received, do)
+    elif number == 1 and (whole(count) or 0) < 1:
+        do = "write how many workers, or take the pool out"
+        yield Finding("replicas", f"{path}.replicaCount", "at least 1", received, do)
+    yield from _disk(mapping(pool.get("diskSpec")), f"{path}.diskSpec")
+
+
+def _disk(disk: dict[str, Any], path: str) -> Iterator[Finding]:
+    kind, size = text(disk.get("bootDiskType")), disk.get("bootDiskSizeGb")
+    if kind and kind not in _DISKS:
+        yield Finding("disk", f"{path}.bootDiskType", " or ".join(_DISKS), kind, f"write {_DISKS[0]}")
+    if size is not None and not _SMALLEST_DISK <= (whole(size) or 0) <= _LARGEST_DISK:
+        expected = f"{_SMALLEST_DISK} to {_LARGEST_DISK} GB"
+        yield Finding("disk", f"{path}.bootDiskSizeGb", expected, str(size), f"write {_SMALLEST_DISK}, which is plenty")
+
+
+def _together(job: Job, pools: list[Any]) -> Iterator[Finding]:
+    used = [pool for pool in pools if mapping(pool)]
+    backends = [environment_of(pool).get("KERAS_BACKEND", "") for pool in used]
+    if set(backends) != {"jax"}:
+        received = (
+            f"{replicas(pools)} replicas with KERAS_BACKEND {', '.join(sorted({item or 'unset' for item in backends}))}"
+        )
+        expected = f"KERAS_BACKEND=jax in every pool: on TensorFlow each replica would train alone ({_KERAS_ISSUE})"
+        yield Finding("several-on-tensorflow", "workerPoolSpecs", expected, received, "see jobs/multi-host.yaml")
+    runs = [(container_of(pool).get("imageUri"), container_of(pool).get("args")) for pool in used]
+    if any(run != runs[0] for run in runs):
+        expected = "the same image and arguments in every pool: all replicas compute one training step"
+        yield Finding("pools-differ", "workerPoolSpecs", expected, "different ones", "use YAML anchors")
+    if mapping(job.spec.get("scheduling")).get("restartJobOnWorkerRestart") is not True:
+        expected = "true: the others can't go on without the replica that was lost"
+        where = "scheduling.restartJobOnWorkerRestart"
+        yield Finding("replica-restart", where, expected, "", "write restartJobOnWorkerRestart: true")

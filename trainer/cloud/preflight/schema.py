@@ -1,0 +1,154 @@
+"""The form: what the service's own messages hold, and what gcloud and the client would let through.
+
+``ParseDict`` stops at its first error, takes snake_case, and can't say which key was meant. So the document is walked
+along the message's own description first; ``ParseDict`` has the last word.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from trainer.cloud.jobspec import TUNING_KEYS, Job
+from trainer.cloud.preflight.finding import Finding, nearest
+
+if TYPE_CHECKING:
+    from google.protobuf.descriptor import Descriptor, FieldDescriptor
+
+_DURATION = re.compile(r"\d+(\.\d{1,9})?s")
+#: Fields of the request around the file. gcloud sends them on without a word, and the service refuses or ignores them.
+_OUTSIDE = {
+    "displayName": "--set display-name=NAME",
+    "labels": "--set labels.KEY=VALUE",
+    "jobSpec": "the fields that it holds, one level up",
+    "customJobSpec": "the fields that it holds, one level up",
+    "encryptionSpec": "a key of the project's default",
+}
+
+
+def check(job: Job) -> Iterator[Finding]:
+    from google.cloud.aiplatform_v1.types import CustomJobSpec, HyperparameterTuningJob
+
+    kind = HyperparameterTuningJob if job.is_tuning else CustomJobSpec
+    message = kind.pb()
+    keys = TUNING_KEYS if job.is_tuning else None
+    found = list(_walk(job.document, message.DESCRIPTOR, "", keys))
+    yield from found
+    if not found:
+        yield from _parse(job.document, message)
+
+
+def _parse(document: Mapping[str, Any], message: Any) -> Iterator[Finding]:
+    from google.protobuf.json_format import ParseDict, ParseError
+
+    try:
+        ParseDict(dict(document), message())
+    except ParseError as error:
+        yield Finding(
+            "schema-type", "the job file", f"a {message.DESCRIPTOR.name}", str(error), "see what the message names"
+        )
+
+
+def _walk(value: Any, message: "Descriptor", path: str, keys: tuple[str, ...] | None = None) -> Iterator[Finding]:
+    if not isinstance(value, dict):
+        yield _wrong_type(path, f"a mapping with {_some(message)}", value)
+        return
+    fields = {field.json_name: field for field in message.fields if keys is None or field.json_name in keys}
+    for key, item in value.items():
+        where = f"{path}.{key}" if path else str(key)
+        if key in fields:
+            yield from _field(item, fields[key], where)
+        else:
+            yield _unknown(str(key), where, path, list(fields))
+
+
+def _unknown(key: str, where: str, path: str, known: list[str]) -> Finding:
+    if not path and key in _OUTSIDE:
+        expected = "only what belongs to the job itself"
+        return Finding(
+            "outside-key",
+            f"the key {key}",
+            expected,
+            f"{key}, which gcloud would send on as it is",
+            f"take it out of the file and use {_OUTSIDE[key]}",
+        )
+    head, *rest = key.split("_")
+    camel = head + "".join(part.capitalize() for part in rest)
+    if "_" in key and camel in known:
+        return Finding(
+            "snake-case", f"the key {where}", f"camelCase, {camel}", key, f"write {camel}: gcloud ignores {key}"
+        )
+    do = nearest(key, known, f"take it out; known here: {', '.join(known)}")
+    return Finding("unknown-key", f"the key {where}", "a field of Vertex AI's job", key, do)
+
+
+def _field(value: Any, field: "FieldDescriptor", path: str) -> Iterator[Finding]:
+    if value is None:
+        yield _wrong_type(path, "a value, or no such line", value)
+    elif field.is_repeated:
+        if not isinstance(value, list):
+            yield _wrong_type(path, "a list (lines that begin with a dash)", value)
+            return
+        for number, item in enumerate(value):
+            yield from _single(item, field, f"{path}[{number}]")
+    else:
+        yield from _single(value, field, path)
+
+
+def _single(value: Any, field: "FieldDescriptor", path: str) -> Iterator[Finding]:
+    if field.message_type is not None:
+        yield from _message(value, field.message_type, path)
+    elif field.enum_type is not None:
+        names = [item.name for item in field.enum_type.values if not item.name.endswith("_UNSPECIFIED")]
+        if value not in names:
+            do = nearest(str(value).replace("-", "_"), names, f"use one of {', '.join(names)}")
+            yield Finding("enum", path, f"one of {len(names)} names such as {names[-1]}", str(value), do)
+    elif not _is_scalar(value, field):
+        yield _wrong_type(path, _SCALARS[field.cpp_type], value)
+
+
+def _message(value: Any, message: "Descriptor", path: str) -> Iterator[Finding]:
+    if message.full_name == "google.protobuf.Duration":
+        if not isinstance(value, str) or not _DURATION.fullmatch(value):
+            number = value if isinstance(value, (int, float)) and not isinstance(value, bool) else 3600
+            yield Finding("duration", path, "seconds with an s, as text", _shown(value), f"write {number}s")
+    elif message.full_name.startswith("google.protobuf."):
+        return  # Free in form; ParseDict looks at it.
+    else:
+        yield from _walk(value, message, path)
+
+
+_STRING, _BOOL, _WHOLE, _REAL = 9, 7, (1, 2, 3, 4), (5, 6)
+_SCALARS = {
+    _STRING: "a text",
+    _BOOL: "true or false",
+    **dict.fromkeys(_WHOLE, "a whole number"),
+    **dict.fromkeys(_REAL, "a number"),
+}
+
+
+def _is_scalar(value: Any, field: "FieldDescriptor") -> bool:
+    if field.cpp_type == _STRING:
+        return isinstance(value, str)
+    if field.cpp_type == _BOOL:
+        return isinstance(value, bool)
+    if isinstance(value, bool):
+        return False
+    if field.cpp_type in _WHOLE:
+        return isinstance(value, int) or (isinstance(value, str) and value.isdigit())
+    return isinstance(value, (int, float))
+
+
+def _wrong_type(path: str, expected: str, value: Any) -> Finding:
+    what = path or "the job file"
+    quoted = f'put it in quotes: "{value}"' if expected == "a text" and not isinstance(value, (dict, list)) else ""
+    return Finding("schema-type", what, expected, _shown(value), quoted or "see jobs/cpu.yaml for the form")
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "an empty value"
+    return f"{value!r} ({type(value).__name__})" if not isinstance(value, (dict, list)) else f"a {type(value).__name__}"
+
+
+def _some(message: "Descriptor") -> str:
+    return ", ".join(field.json_name for field in message.fields[:3])

@@ -1,0 +1,91 @@
+"""A tuning job's study: what is searched, for what, and how often."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from trainer.cloud.jobspec import Job
+from trainer.cloud.preflight.finding import Finding, items, mapping, nearest, text, whole
+from trainer.cloud.preflight.flags import ReadFlags, arguments_of, replica_environment
+
+#: What the trainer reports after each epoch.
+METRIC, GOAL = "val_accuracy", "MAXIMIZE"
+_VALUES = ("doubleValueSpec", "integerValueSpec", "categoricalValueSpec", "discreteValueSpec")
+
+
+def check(job: Job, read_flags: ReadFlags) -> Iterator[Finding]:
+    if not job.is_tuning:
+        return
+    for part in ("studySpec", "trialJobSpec"):
+        if not mapping(job.document.get(part)):
+            yield Finding("study", part, "the study, and the job of a trial", "", "see jobs/tuning.yaml")
+    study = mapping(job.document.get("studySpec"))
+    yield from _metric([mapping(item) for item in items(study.get("metrics"))])
+    yield from _trials(job.document)
+    parameters = [mapping(item) for item in items(study.get("parameters"))]
+    if study and not parameters:
+        yield Finding("study", "studySpec.parameters", "at least one setting to search", "", "see jobs/tuning.yaml")
+    pools = items(job.spec.get("workerPoolSpecs"))
+    arguments = arguments_of(pools[0]) if pools else []
+    for parameter in parameters:
+        yield from _parameter(job, parameter, arguments, read_flags)
+
+
+def _metric(metrics: list[dict[str, Any]]) -> Iterator[Finding]:
+    given = [(text(metric.get("metricId")), text(metric.get("goal"))) for metric in metrics]
+    if given != [(METRIC, GOAL)]:
+        expected = f"one metric, {METRIC}, with goal {GOAL}: the trainer reports that one, and test is no objective"
+        received = ", ".join(f"{name} {goal}" for name, goal in given)
+        yield Finding("study-metric", "studySpec.metrics", expected, received, "see jobs/tuning.yaml")
+
+
+def _trials(document: Mapping[str, Any]) -> Iterator[Finding]:
+    most, parallel = whole(document.get("maxTrialCount")), whole(document.get("parallelTrialCount"))
+    if not most:
+        received = str(document.get("maxTrialCount", ""))
+        yield Finding("study-trials", "maxTrialCount", "how many trials, at least 1", received, "write such as 20")
+    elif not parallel or parallel > most:
+        received = str(document.get("parallelTrialCount", ""))
+        expected = f"1 to maxTrialCount, {most}"
+        yield Finding("study-trials", "parallelTrialCount", expected, received, "write parallelTrialCount: 2")
+
+
+def _parameter(job: Job, parameter: dict[str, Any], arguments: list[str], read_flags: ReadFlags) -> Iterator[Finding]:
+    name = text(parameter.get("parameterId"))
+    what = f"studySpec.parameters {name}"
+    given = {word.partition("=")[0].removeprefix("--").replace("-", "_") for word in arguments if word[:2] == "--"}
+    if name in given:
+        expected = "a setting that the arguments leave open"
+        yield Finding("study-twice", what, expected, f"--{name} in args too", "take it out of args")
+        return
+    env = replica_environment(job, {})
+    known = list(read_flags([], env).values)
+    if name not in known:
+        yield Finding("study-parameter", what, "a setting of the trainer", name, nearest(name, known, "see --help"))
+        return
+    values = _extremes(parameter)
+    if len(values) > 1 and isinstance(values[0], (int, float)) and values[0] >= values[-1]:
+        yield Finding("study-range", what, "minValue below maxValue", f"{values[0]:g} and {values[-1]:g}", "swap them")
+    for value in values:
+        complaint = read_flags([*arguments, f"--{name}={value}"], env).complaint
+        if complaint and not read_flags(arguments, env).complaint:
+            expected = "values that trainer.task takes"
+            yield Finding("study-range", what, expected, complaint, "narrow the range")
+
+
+def _extremes(parameter: dict[str, Any]) -> list[Any]:
+    """The lowest and highest value of a range, all values of a choice."""
+    for kind in _VALUES:
+        given = mapping(parameter.get(kind))
+        if "values" in given:
+            return items(given["values"])
+        if given:
+            return [_number(given[key]) for key in ("minValue", "maxValue") if key in given]
+    return []
+
+
+def _number(value: Any) -> Any:
+    """Protocol buffers take 64-bit numbers as text, too."""
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
