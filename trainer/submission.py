@@ -3,6 +3,7 @@
 Nothing heavy is imported before it is needed: ``--help`` or a wrong flag answer at once.
 """
 
+import logging
 import os
 import sys
 from argparse import Namespace
@@ -29,6 +30,8 @@ def main(argv: Sequence[str] | None = None, env: Mapping[str, str] | None = None
         options = parse(sys.argv[1:] if argv is None else argv, os.environ if env is None else env)
         verbose = options.verbose
         logs.configure("text", verbose=verbose)
+        # google-auth asks, in the background, for something that a closed network does not have.
+        logging.getLogger("urllib3").setLevel(logging.ERROR)
         return run(options)
     except BrokenPipeError:  # Whoever read our output has seen enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
