@@ -69,9 +69,7 @@ def test_without_a_measured_speed_nothing_is_expected(name: str, settings: dict[
         ("tuning", {}, 4),
     ],
 )
-def test_the_worst_case_counts_every_attempt_that_vertex_makes(
-    name: str, changes: dict[str, Any], attempts: int
-) -> None:
+def test_the_worst_case_counts_every_attempt(name: str, changes: dict[str, Any], attempts: int) -> None:
     changed = job(name, changes)
     estimate, trials = cost.estimate(changed, SETTINGS), 20 if name == "tuning" else 1
     timeout = float(changed.spec["scheduling"]["timeout"].removesuffix("s"))

@@ -178,7 +178,7 @@ WRONG = [
     Wrong("strategy", "cpu", {"scheduling.strategy": "LOW_COST"}, ("deprecated", "write SPOT")),
     Wrong("spot-retries", "gpu-t4-spot", {"scheduling.disableRetries": True}, ("six times", "take it out")),
     Wrong("spot-checkpoints", "gpu-t4-spot", {f"{ARGS}.1": "--resume=never"}, ("--resume", "begin from nothing")),
-    Wrong("spot-checkpoints", "gpu-t4-spot", {f"{ARGS}.1": "--checkpoint-dir=/work/c"}, ("--checkpoint-dir", "/work/c")),
+    Wrong("spot-checkpoints", "gpu-t4-spot", {f"{ARGS}.1": "--checkpoint-dir=/work"}, ("--checkpoint-dir", "/work")),
     Wrong("max-wait", "cpu", {"scheduling.maxWaitDuration": "600s"}, ("FLEX_START", "received STANDARD")),
     Wrong("network", "cpu", {"network": "projects/my-project/global/networks/default"}, ("number, not its id",)),
     Wrong(
