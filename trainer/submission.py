@@ -118,7 +118,8 @@ def _send(job: "Job", rest: "GoogleRest", service: "JobService", options: Namesp
     try:
         end = follow(service, JobLogs(rest, job.project, number), name, _say)
     except Interrupted as error:
-        raise Interrupted(f"{error}; the job goes on: gcloud ai {group} stream-logs {number} {place}") from error
+        said = str(error).partition(" – ")[0]
+        raise Interrupted(f"{said} – the job goes on: gcloud ai {group} stream-logs {number} {place}") from error
     if end.succeeded:
         _say(f"done: {job.output}/model" if not job.is_tuning else f"done: gcloud ai {group} describe {number} {place}")
         return 0
