@@ -33,6 +33,9 @@ MANIFEST_NAME = "manifest.json"
 RELEASE_NAME = "release.json"
 MANIFEST_SCHEMA = 1
 
+#: What a tuning trial is judged by: the accuracy on the validation part of the weights chosen.
+TUNING_METRIC = "val_accuracy"
+
 
 @dataclass(frozen=True)
 class Examples:

@@ -68,6 +68,16 @@ class Settings(BaseModel):
     """where TensorBoard event files are written"""
     resume: Annotated[Literal["auto", "never", "require"], _running()] = "auto"
     """auto = go on from a matching checkpoint, never = start afresh, require = fail without one"""
+    validation_only: Annotated[Switch, _running()] = False
+    """train and validate, and end there: no test image is looked at, no model published; for the trials of tuning"""
+    hypertune_file: Annotated[
+        Folder | None,
+        Form("FILE", "a local file"),
+        _running(environment="CLOUD_ML_HP_METRIC_FILE", has_flag=False, later="in a trial Vertex AI's own place"),
+    ] = None
+    """where a trial of tuning reports each epoch's validation accuracy"""
+    trial: Annotated[Text | None, _running(environment="CLOUD_ML_TRIAL_ID", has_flag=False, later="none")] = None
+    """the number of a trial of tuning; CLUSTER_SPEC may say it too"""
 
     limit_train: Annotated[Whole, Field(ge=0), _recipe(unit="images")] = 0
     """use the first N training images after the seeded shuffle; 0 = all"""
@@ -79,13 +89,22 @@ class Settings(BaseModel):
     """everything random derives from it"""
     epochs: Annotated[Whole, Field(ge=1), _recipe(unit="epochs")] = 50
     """passes over the training images, at most"""
+    visit_fraction: Annotated[Real, Field(gt=0, le=1), _recipe()] = 1.0
+    """share of the training images that an epoch visits"""
+    hard_fraction: Annotated[Real, Field(ge=0, lt=1), _recipe()] = 0.0
+    """share of the training images that every epoch visits because their latest loss was the highest; the rest of
+    its visits is random"""
     batch_size: Annotated[Whole, Field(ge=1), _recipe(unit="images")] = 32
     """images a training step sees"""
     schedule: Annotated[Literal["plateau", "triangular"], _recipe()] = "plateau"
     """plateau = the rate is lowered when the validation loss stops falling; triangular = it rises, then falls to 0 by
     the last epoch"""
+    optimizer: Annotated[Literal["adam", "muon"], _recipe()] = "adam"
+    """muon = the kernels of convolutions move by orthogonal matrices, everything else by Adam"""
     learning_rate: Annotated[Real, Field(gt=0, le=1), _recipe()] = 1e-3
     """Adam's rate at the start; with a triangular schedule, the highest"""
+    kernel_learning_rate: Annotated[Real, Field(gt=0, le=1), _recipe()] = 0.08
+    """Muon's rate when Adam's is --learning-rate; 1 = a kernel moves by its own length"""
     warmup_fraction: Annotated[Real, Field(ge=0, lt=1), _recipe()] = 0.2
     """share of a triangular schedule in which the rate rises"""
     min_learning_rate: Annotated[Real, Field(ge=0, le=1), _recipe()] = 1e-6
@@ -98,10 +117,16 @@ class Settings(BaseModel):
     """epochs without a better validation loss until training stops; the best weights are kept"""
     clip_norm: Annotated[Real, Field(gt=0), _recipe()] = 1.0
     """each gradient is scaled down to at most this L2 norm"""
+    label_smoothing: Annotated[Real, Field(ge=0, lt=1), _recipe()] = 0.0
+    """share of each label that is spread evenly over all classes; 0 = off"""
     weight_decay: Annotated[Real, Field(ge=0, lt=1), _recipe()] = 1e-5
     """Adam's decoupled weight decay; 0 = off"""
     precision: Annotated[Literal["auto", "float32", "bfloat16"], _recipe()] = "auto"
     """of the arithmetic; auto = bfloat16 where the processor or GPU has it"""
+    backend: Annotated[Literal["tensorflow", "jax"], _recipe(environment="KERAS_BACKEND", later="tensorflow")] = (
+        "tensorflow"
+    )
+    """what Keras computes with; jax, an extra of the package, uses every GPU of a host, and several hosts"""
 
     network: Annotated[Literal["cnn", "residual"], _network()] = "cnn"
     """cnn = the reference; residual = more accurate for the same time"""
@@ -114,8 +139,9 @@ class Settings(BaseModel):
     """share dropped after each block; 0 = off; only in the cnn"""
     dense_dropout: Annotated[Real, Field(ge=0, lt=1), _network()] = 0.5
     """share dropped before the last layer; 0 = off; only in the cnn"""
-    flip_averaging: Annotated[Switch, _network()] = False
-    """the served model looks at each image and at its mirror image, and gives the mean: twice the time"""
+    views: Annotated[Literal["one", "flip", "flip-and-shift"], _network()] = "one"
+    """what the served model looks at and averages over: the image; also its mirror image, for twice the time; also
+    both moved by a pixel, for six times the time"""
 
     rotation_degrees: Annotated[Real, Field(ge=0, le=180), _augmentation(unit="degrees")] = 15.0
     """turned by up to this, either way; 0 = off"""
@@ -129,6 +155,8 @@ class Settings(BaseModel):
     """shrunk or enlarged by up to this share, each axis; 0 = off"""
     horizontal_flip: Annotated[Switch, _augmentation()] = True
     """mirror each image with probability ½"""
+    erase_probability: Annotated[Real, Field(ge=0, le=1), _augmentation()] = 0.0
+    """blacken a random rectangle of this share of the images; 0 = off"""
 
     # Not "register": pydantic's models have a method of that name.
     register_model: Annotated[Switch, _release(short="--register")] = False
@@ -163,10 +191,17 @@ class Settings(BaseModel):
             do = "lower it, or raise the learning rate"
             received = self.min_learning_rate
             complaints.append(complaint("--min-learning-rate", expected=expected, received=received, do=do))
+        if self.hard_fraction > self.visit_fraction:
+            expected = f"at most the --visit-fraction, {self.visit_fraction:g}"
+            do = "lower it, or visit more images"
+            complaints.append(complaint("--hard-fraction", expected=expected, received=self.hard_fraction, do=do))
         if self.output_dir is not None and self.output_dir == self.checkpoint_dir:
             expected = "another place than the --output-dir"
             do = "keep checkpoints beside the model, not in it"
             complaints.append(complaint("--checkpoint-dir", expected=expected, received=self.checkpoint_dir, do=do))
+        if self.validation_only and self.register_model:
+            do = "leave one of them out"
+            complaints.append(complaint("--register", expected="a model", received="--validation-only", do=do))
         if complaints:
             raise SettingsError("; ".join(complaints))
         return self
@@ -216,7 +251,7 @@ def parse(argv: Sequence[str], env: Mapping[str, str]) -> Settings:
     Raises SettingsError, one line that names every problem. ``--help``, ``--version`` and
     ``--print-settings`` print and raise SystemExit(0). ``log_format`` is "text" or "json", no longer "auto".
     """
-    given, complaints = origins.collect(argv, env, FIELDS)
+    given, complaints = origins.collect(argv, _with_trial(env), FIELDS)
     try:
         asked = Settings(**{name: given[name].raw for name in FIELDS})
     except ValidationError as error:
@@ -225,7 +260,7 @@ def parse(argv: Sequence[str], env: Mapping[str, str]) -> Settings:
         complaints.append(str(error))
     if complaints:
         raise SettingsError("; ".join(complaints))
-    log_format = _choose_log_format(asked.log_format, env)
+    log_format = choose_log_format(asked.log_format, env)
     if "print_settings" in given:
         found_in = {name: item.origin for name, item in given.items()}
         found_in["log_format"] += f", here {log_format}"
@@ -239,7 +274,19 @@ def settings_table() -> str:
     return table(FIELDS)
 
 
-def _choose_log_format(asked: str, env: Mapping[str, str]) -> str:
+def _with_trial(env: Mapping[str, str]) -> Mapping[str, str]:
+    """``env`` with the number of a tuning trial, which Vertex AI may give in CLUSTER_SPEC alone."""
+    try:
+        task = json.loads(env.get("CLUSTER_SPEC") or "{}").get("task") or {}
+        trial = str(task.get("trial") or "")
+    except (ValueError, AttributeError) as error:
+        expected, received = "a JSON object, as Vertex AI sets it", env["CLUSTER_SPEC"]
+        raise SettingsError("CLUSTER_SPEC", expected=expected, received=received, do="leave it unset") from error
+    return {"CLOUD_ML_TRIAL_ID": trial, **env} if trial else env
+
+
+def choose_log_format(asked: str, env: Mapping[str, str]) -> str:
+    """ "text" or "json": what ``auto`` means here."""
     if asked != "auto":
         return asked
     return "json" if any(env.get(mark) for mark in _VERTEX_MARKS) else "text"

@@ -20,7 +20,7 @@ LINE = "epoch 1/3: loss 0.5000, accuracy 0.8000, val_loss 0.4000, val_accuracy 0
 
 def first_epoch(folder: Path, *, terminal: bool) -> None:
     checkpoints = Checkpoints(open_folder(folder), {})
-    with EpochReporter(checkpoints, epochs=3, steps=40, terminal=terminal, tensorboard=None) as reporter:
+    with EpochReporter(checkpoints, epochs=3, steps=40, terminal=terminal, listeners=[]) as reporter:
         reporter.callback.on_epoch_begin(0)
         reporter.callback.on_train_batch_end(39, {"loss": 0.5, "accuracy": 0.8})
         reporter.commit(STATE)

@@ -1,39 +1,44 @@
 """How far training is: a bar on a terminal, a line per epoch in every log, figures for TensorBoard."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from datetime import timedelta
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol
 
 import keras
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from trainer.storage import Folder
 from trainer.training.checkpoint import Checkpoints, TrainingState
-from trainer.training.tensorboard import EpochEvents
 
 log = logging.getLogger(__name__)
+
+
+class Listener(Protocol):
+    """Who is told of each epoch, after it was committed."""
+
+    def write(self, history: Sequence[Mapping[str, float]]) -> None:
+        """``history``: the figures of all epochs so far, the newest last."""
 
 
 class EpochReporter:
     """Commits every epoch, then tells of it: the ``Observer`` of ``trainer.training.fit``.
 
-    A context manager, as it holds the terminal and open files.
+    A context manager, as it holds the terminal.
     """
 
     def __init__(
-        self, checkpoints: Checkpoints, *, epochs: int, steps: int, terminal: bool, tensorboard: Folder | None
+        self, checkpoints: Checkpoints, *, epochs: int, steps: int, terminal: bool, listeners: Sequence[Listener]
     ) -> None:
         self._checkpoints = checkpoints
         self._epochs = epochs
+        self._listeners = listeners
         self._resources = ExitStack()
         self.callback = keras.callbacks.Callback()
         if terminal:
             self.callback = self._resources.enter_context(ProgressBar(epochs=epochs, steps=steps))
-        self._events = self._resources.enter_context(EpochEvents(tensorboard)) if tensorboard else None
 
     def __enter__(self) -> "EpochReporter":
         return self
@@ -44,12 +49,11 @@ class EpochReporter:
         self._resources.close()
 
     def commit(self, state: TrainingState) -> None:
-        """Save ``state``, then log its last epoch and write that to TensorBoard. Raises StorageError."""
+        """Save ``state``, then log its last epoch and tell the listeners. Raises StorageError."""
         self._checkpoints.save(state)
-        row = state.history[-1]
-        self._log(row)
-        if self._events:
-            self._events.write(row)
+        self._log(state.history[-1])
+        for listener in self._listeners:
+            listener.write(state.history)
 
     def _log(self, row: Mapping[str, float]) -> None:
         epoch = int(row["epoch"])
@@ -63,6 +67,16 @@ class EpochReporter:
             left,
             extra=dict(row),
         )
+
+
+class Follower:
+    """The ``Observer`` of a replica that is not the primary: it leaves no traces."""
+
+    def __init__(self) -> None:
+        self.callback = keras.callbacks.Callback()
+
+    def commit(self, state: TrainingState) -> None:
+        """Nothing: the primary commits the same state."""
 
 
 class ProgressBar(keras.callbacks.Callback):  # type: ignore[misc]

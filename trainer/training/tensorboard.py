@@ -1,7 +1,7 @@
 """Each epoch's figures for TensorBoard, in a local folder or a bucket."""
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 
@@ -39,8 +39,9 @@ class EpochEvents:
         self._writer.close()
         self._local.cleanup()
 
-    def write(self, row: Mapping[str, float]) -> None:
-        """Add one epoch's ``row`` of figures. Raises StorageError."""
+    def write(self, history: Sequence[Mapping[str, float]]) -> None:
+        """Add the newest epoch's figures. Raises StorageError."""
+        row = history[-1]
         for name, tag in TAGS.items():
             self._writer.add_scalar(tag, row[name], step=int(row["epoch"]))
         self._writer.flush()

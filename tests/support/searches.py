@@ -1,0 +1,85 @@
+"""Searches whose trials are those of ``stand_in_trainer``: real processes without TensorFlow, of some milliseconds."""
+
+import json
+import logging
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from tests.support.jobs import PROJECT, environment
+from trainer import tune
+
+#: ``sys.executable`` is what the search starts its trials with.
+_SEARCH = """
+import sys
+sys.executable = {stand_in!r}
+from trainer import tune
+tune.POLL_SECONDS = 0.01
+sys.exit(tune.main(sys.argv[1:]))
+"""
+
+
+class Ended(NamedTuple):
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+class Searches:
+    """Runs searches in ``folder``. ``asked``: what the stand-in for the trainer is to do."""
+
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        self.folder = folder
+        self._capsys = capsys
+        self._stand_in = folder / "python"
+        self._stand_in.write_text(
+            f'#!/bin/sh\nexec {sys.executable} {PROJECT}/tests/support/stand_in_trainer.py "$@"\n'
+        )
+        self._stand_in.chmod(0o755)
+
+    def run(self, arguments: Sequence[str], asked: Mapping[str, Any] | None = None) -> Ended:
+        """In this process, which has loaded Optuna already."""
+        with pytest.MonkeyPatch.context() as patch, _as_before():
+            patch.chdir(self.folder)
+            patch.setattr(sys, "executable", str(self._stand_in))
+            patch.setattr(tune, "POLL_SECONDS", 0.01)
+            for name, value in self._environment(asked).items():
+                patch.setenv(name, value)
+            code = tune.main(arguments)
+        return Ended(code, *self._capsys.readouterr())
+
+    def start(self, arguments: Sequence[str], asked: Mapping[str, Any] | None = None) -> subprocess.Popen[str]:
+        """As a process of its own, to be interrupted or killed."""
+        command = [sys.executable, "-P", "-c", _SEARCH.format(stand_in=str(self._stand_in)), *arguments]
+        pipe, env = subprocess.PIPE, environment(**self._environment(asked))
+        return subprocess.Popen(command, cwd=self.folder, env=env, stdout=pipe, stderr=pipe, text=True)
+
+    def starts(self, trial: str, study: str = "tuning") -> list[dict[str, Any]]:
+        """How the trial of this folder was started, each time."""
+        path = self.folder / study / "trials" / trial / "starts.jsonl"
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+    def _environment(self, asked: Mapping[str, Any] | None) -> dict[str, str]:
+        """With what would send a model elsewhere, were it passed on."""
+        return {"PYTHONPATH": str(PROJECT), "STAND_IN": json.dumps(asked or {}), "AIP_MODEL_DIR": "gs://bucket/model"}
+
+
+@contextmanager
+def _as_before() -> Iterator[None]:
+    """A command takes over signals and the log."""
+    root = logging.getLogger()
+    handlers, level = root.handlers, root.level
+    signals = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        root.handlers, root.level = handlers, level
+        logging.captureWarnings(False)
+        for number, handler in signals.items():
+            signal.signal(number, handler)

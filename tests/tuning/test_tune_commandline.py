@@ -1,0 +1,28 @@
+"""Wrong command lines of the search: one line each, and exit code 2."""
+
+import pytest
+
+from tests.support.searches import Searches
+
+WRONG = [
+    (["--trials", "0"], "--trials: expected an integer ≥ 1, received 0"),
+    (["--workers", "many"], "--workers: expected an integer ≥ 1, received many"),
+    (["--trails", "3"], "received unrecognized arguments: --trails 3"),
+    (["--dry-run"], "--dry-run – expected --vertex with it"),
+    (["--set", "project=p"], "--set=project=p – expected --vertex with it – received no --vertex"),
+    (["--", "--epochs", "0"], "--epochs – expected an integer ≥ 1 – received 0"),
+    (["--", "--epoch", "3"], "received --epoch – did you mean --epochs?"),
+    (
+        ["--", "--output-dir", "here"],
+        "settings of trials – expected none of places or of publishing – received --output",
+    ),
+    (["--", "--register"], "received --register"),
+]
+
+
+@pytest.mark.parametrize(("argv", "told"), WRONG)
+def test_a_wrong_command_line_is_one_line(argv: list[str], told: str, searches: Searches) -> None:
+    done = searches.run(argv)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert told in done.stderr
