@@ -19,7 +19,8 @@ def check(job: Job, read_flags: ReadFlags) -> Iterator[Finding]:
         if not mapping(job.document.get(part)):
             yield Finding("study", part, "the study, and the job of a trial", "", "see jobs/tuning.yaml")
     study = mapping(job.document.get("studySpec"))
-    yield from _metric([mapping(item) for item in items(study.get("metrics"))])
+    if study:
+        yield from _metric([mapping(item) for item in items(study.get("metrics"))])
     yield from _trials(job.document)
     parameters = [mapping(item) for item in items(study.get("parameters"))]
     if study and not parameters:
