@@ -35,6 +35,8 @@ print(code, [name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr
         ("trainer.registry register --help", 0),
         ("trainer.registry promote", 2),
         ("trainer.registry list --registry-root=no-such-folder", 0),
+        ("trainer.submission --help", 0),
+        ("trainer.submission cpu --max-cost=nothing", 2),
     ],
 )
 def test_no_heavy_library_is_loaded(command, code):
@@ -43,7 +45,7 @@ def test_no_heavy_library_is_loaded(command, code):
     assert done.stderr.splitlines()[-1] == f"{code} []"
 
 
-@pytest.mark.parametrize("module", ["trainer.task", "trainer.registry"])
+@pytest.mark.parametrize("module", ["trainer.task", "trainer.registry", "trainer.submission"])
 def test_help_answers_in_half_a_second(module):
     command = [sys.executable, "-m", module, "--help"]
     seconds = []

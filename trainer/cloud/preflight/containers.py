@@ -63,7 +63,7 @@ def _environment(container: dict[str, Any], path: str) -> Iterator[Finding]:
             yield Finding("env-twice", where, "each variable once", f"{name} again", "keep one")
     backend = environment_of({"containerSpec": container}).get("KERAS_BACKEND", BACKENDS[0])
     if backend not in BACKENDS:
-        yield Finding("backend", f"{path} env KERAS_BACKEND", " or ".join(BACKENDS), backend, f"use {BACKENDS[1]} on GPUs")
+        yield Finding("backend", f"{path} env KERAS_BACKEND", " or ".join(BACKENDS), backend, "use one of them")
 
 
 def _processor(pool: dict[str, Any], path: str) -> Iterator[Finding]:

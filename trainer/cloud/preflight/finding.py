@@ -18,7 +18,8 @@ class Finding:
     do: str
 
     def __str__(self) -> str:
-        return str(SettingsError(self.what, expected=self.expected, received=self.received or "nothing", do=self.do))
+        received = self.received or ("nothing" if self.expected else "")
+        return str(SettingsError(self.what, expected=self.expected, received=received, do=self.do))
 
 
 def nearest(name: str, known: list[str] | tuple[str, ...], otherwise: str) -> str:
@@ -28,7 +29,7 @@ def nearest(name: str, known: list[str] | tuple[str, ...], otherwise: str) -> st
     return f"did you mean {plain[close[0]]}?" if close else otherwise
 
 
-# Readers for documents that may have any shape: what is of another type counts as absent here, and as wrong in `schema`.
+# Readers for documents of any shape: what is of another type counts as absent here, and as wrong in `schema`.
 
 
 def mapping(value: Any) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from trainer.cloud.jobspec import Job
 from trainer.cloud.preflight.containers import container_of, environment_of
 from trainer.cloud.preflight.finding import Finding, items, mapping, text
 
-_ENDING = ("--help", "-h", "--version", "--print-settings")
+ENDING = ("--help", "-h", "--version", "--print-settings")
 _DATA_BY_NAME = ("fashion-mnist", "synthetic", "auto")
 #: Paths that exist in a replica: Vertex AI mounts every bucket there.
 _MOUNTED = "/gcs/"
@@ -43,7 +43,7 @@ def check(job: Job, read_flags: ReadFlags) -> Iterator[Finding]:
 
 
 def arguments_of(pool: Any) -> list[str]:
-    return [text(word) for word in items(container_of(pool).get("args"))]
+    return [word for word in items(container_of(pool).get("args")) if isinstance(word, str)]
 
 
 def read(job: Job, pool: Any, read_flags: ReadFlags) -> Flags:
@@ -59,14 +59,12 @@ def replica_environment(job: Job, given: Mapping[str, str]) -> dict[str, str]:
     return {**given, **set_by_vertex, "CLUSTER_SPEC": "{}"}
 
 
-def _arguments(
-    job: Job, path: str, run: tuple[list[str], dict[str, str]], read_flags: ReadFlags
-) -> Iterator[Finding]:
+def _arguments(job: Job, path: str, run: tuple[list[str], dict[str, str]], read_flags: ReadFlags) -> Iterator[Finding]:
     arguments, environment = run
     wrong = False
     for word in arguments:
         name = word.partition("=")[0]
-        if name in _ENDING:
+        if name in ENDING:
             yield Finding("flag-ends", path, "flags of a training", f"{word}, which prints and ends", "take it out")
             wrong = True
         elif word.startswith("-") and any(letter.isspace() for letter in name):
@@ -81,7 +79,7 @@ def _arguments(
         return
     flags = read_flags(arguments, replica_environment(job, environment))
     if flags.complaint:
-        yield Finding("flags", path, "what trainer.task takes", flags.complaint, "see python -m trainer.task --help")
+        yield Finding("flags", f"{path}: {flags.complaint}", "", "", "")
     else:
         yield from _places(job, path, flags.values)
 
@@ -118,10 +116,11 @@ def _outputs(job: Job, path: str, values: Mapping[str, Any]) -> Iterator[Finding
 
 
 def _registration(job: Job, path: str, values: Mapping[str, Any]) -> Iterator[Finding]:
-    if not job.spec.get("serviceAccount"):
-        expected = "an account of yours: Vertex AI's own may not register models from inside a job"
-        do = "write serviceAccount: model-training@PROJECT.iam.gserviceaccount.com"
-        yield Finding("register-account", "serviceAccount", expected, "", do)
+    account = text(job.spec.get("serviceAccount"))
+    if not account or account.startswith("model-training@"):
+        expected = "one that may register: neither Vertex AI's own nor model-training may"
+        do = "--set service-account=model-registry@PROJECT.iam.gserviceaccount.com"
+        yield Finding("register-account", "serviceAccount", expected, account, do)
     if _is_local(str(values["registry_root"])):
         expected = "gs://bucket/prefix: a replica's disk is gone when it ends"
         received, do = str(values["registry_root"]), "add --registry-root=gs://BUCKET/registry"

@@ -38,15 +38,15 @@ def _accelerator(spec: dict[str, Any], path: str, table: MachineTable, region: s
     fitting = table.accelerators_of(machine)
     if kind in table.retired:
         received = f"{kind}, gone since {table.retired[kind]}"
-        yield Finding("accelerator-retired", what, "one that still exists", received, "use NVIDIA_TESLA_T4 or NVIDIA_L4")
+        yield Finding("accelerator-retired", what, "one that still exists", received, "use a T4 or an L4")
     elif not kind and count is not None:
-        yield Finding("accelerator-half", what, f"the kind of the {count} accelerators", "", "name it, or drop the count")
+        yield Finding("accelerator-half", what, f"the kind of the {count} accelerators", "", "name it")
     elif not kind and table.brings_its_own(machine):
         expected = f"{' or '.join(fitting)}, which {machine} comes with"
         yield Finding("accelerator-missing", what, expected, "", f"add acceleratorType: {fitting[0]} and its count")
     elif kind and kind not in table.accelerators:
         expected = f"one of {', '.join(table.accelerators)}"
-        yield Finding("accelerator-unknown", what, expected, kind, f"use one of these; {_TABLE} lists what fits which machine")
+        yield Finding("accelerator-unknown", what, expected, kind, f"{_TABLE} lists what fits which machine")
     elif kind and kind not in fitting:
         expected = f"one of {', '.join(fitting)} for {machine}" if fitting else f"none for {machine}"
         machines = ", ".join(list(table.accelerators[kind].counts)[:4])

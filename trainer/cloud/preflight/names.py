@@ -14,12 +14,14 @@ _LONGEST_NAME, _MOST_LABELS = 128, 64
 
 
 def check(job: Job) -> Iterator[Finding]:
-    left_open = sorted({name for text in (job.project, job.region, *_texts(job.document)) for name in open_placeholders(text)})
+    left_open = sorted(
+        {name for text in (job.project, job.region, *_texts(job.document)) for name in open_placeholders(text)}
+    )
     for name in left_open:
         yield Finding("placeholder", f"the placeholder {name}", "a value for it", name, f"add {PLACEHOLDERS[name]}")
     if "PROJECT" not in left_open and not _PROJECT.fullmatch(job.project):
         expected = "a project id: 6 to 30 of a-z, 0-9, -, beginning with a letter"
-        yield Finding("project", "the project", expected, job.project, "--set project=ID, as gcloud projects list has it")
+        yield Finding("project", "the project", expected, job.project, "--set project=ID (gcloud projects list)")
     if not 1 <= len(job.display_name) <= _LONGEST_NAME:
         expected = f"1 to {_LONGEST_NAME} characters"
         received = f"{len(job.display_name)} characters"

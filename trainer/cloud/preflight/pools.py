@@ -56,13 +56,15 @@ def _together(job: Job, pools: list[Any]) -> Iterator[Finding]:
     used = [pool for pool in pools if mapping(pool)]
     backends = [environment_of(pool).get("KERAS_BACKEND", "") for pool in used]
     if set(backends) != {"jax"}:
-        received = f"{replicas(pools)} replicas with KERAS_BACKEND {', '.join(sorted({item or 'unset' for item in backends}))}"
+        received = (
+            f"{replicas(pools)} replicas with KERAS_BACKEND {', '.join(sorted({item or 'unset' for item in backends}))}"
+        )
         expected = f"KERAS_BACKEND=jax in every pool: on TensorFlow each replica would train alone ({_KERAS_ISSUE})"
         yield Finding("several-on-tensorflow", "workerPoolSpecs", expected, received, "see jobs/multi-host.yaml")
     runs = [(container_of(pool).get("imageUri"), container_of(pool).get("args")) for pool in used]
     if any(run != runs[0] for run in runs):
         expected = "the same image and arguments in every pool: all replicas compute one training step"
-        yield Finding("pools-differ", "workerPoolSpecs", expected, "different ones", "use a YAML anchor as multi-host.yaml")
+        yield Finding("pools-differ", "workerPoolSpecs", expected, "different ones", "use YAML anchors")
     if mapping(job.spec.get("scheduling")).get("restartJobOnWorkerRestart") is not True:
         expected = "true: the others can't go on without the replica that was lost"
         where = "scheduling.restartJobOnWorkerRestart"

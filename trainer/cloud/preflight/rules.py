@@ -58,7 +58,7 @@ FROM_THE_FILE = {
     "local-file": "keys and gates are files that the replica can see",
     "local-output": "model and checkpoints do not go to the replica's own disk",
     "local-registry": "nor does the registry",
-    "register-account": "a job that registers has a service account of its own",
+    "register-account": "a job that registers has a service account that may, model-registry",
     # running
     "output-missing": "baseOutputDirectory is there, so that a resubmitted job finds its checkpoints",
     "output-form": "it is gs://bucket/prefix",

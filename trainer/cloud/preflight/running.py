@@ -36,17 +36,17 @@ def seconds(duration: Any) -> float | None:
 def _output(job: Job) -> Iterator[Finding]:
     what = "baseOutputDirectory.outputUriPrefix"
     if not job.output:
-        expected = "a fixed place: without one Vertex AI sets no AIP_MODEL_DIR, and a resubmitted job finds no checkpoint"
+        expected = "a fixed place: without it there is no AIP_MODEL_DIR, and a resubmitted job finds no checkpoint"
         yield Finding("output-missing", what, expected, "", f"write gs://BUCKET/jobs/{job.name}/RUN")
     elif not open_placeholders(job.output) and not _OUTPUT.fullmatch(job.output):
-        yield Finding("output-form", what, "gs://bucket/prefix", job.output, "write it like that, with an existing bucket")
+        yield Finding("output-form", what, "gs://bucket/prefix", job.output, "write it like that")
 
 
 def _account(job: Job) -> Iterator[Finding]:
     account = text(job.spec.get("serviceAccount"))
     if account and not open_placeholders(account) and not _ACCOUNT.fullmatch(account):
         expected = "NAME@PROJECT.iam.gserviceaccount.com"
-        yield Finding("service-account-form", "serviceAccount", expected, account, "scripts/setup_gcp makes model-training")
+        yield Finding("service-account-form", "serviceAccount", expected, account, "scripts/setup_gcp makes one")
 
 
 def _timeout(scheduling: dict[str, Any]) -> Iterator[Finding]:

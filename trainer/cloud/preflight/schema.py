@@ -48,9 +48,7 @@ def _parse(document: Mapping[str, Any], message: Any) -> Iterator[Finding]:
         )
 
 
-def _walk(
-    value: Any, message: "Descriptor", path: str, keys: tuple[str, ...] | None = None
-) -> Iterator[Finding]:
+def _walk(value: Any, message: "Descriptor", path: str, keys: tuple[str, ...] | None = None) -> Iterator[Finding]:
     if not isinstance(value, dict):
         yield _wrong_type(path, f"a mapping with {_some(message)}", value)
         return
@@ -66,12 +64,19 @@ def _walk(
 def _unknown(key: str, where: str, path: str, known: list[str]) -> Finding:
     if not path and key in _OUTSIDE:
         expected = "only what belongs to the job itself"
-        return Finding("outside-key", f"the key {key}", expected, f"{key}, which gcloud would send on as it is",
-                       f"take it out of the file and use {_OUTSIDE[key]}")
+        return Finding(
+            "outside-key",
+            f"the key {key}",
+            expected,
+            f"{key}, which gcloud would send on as it is",
+            f"take it out of the file and use {_OUTSIDE[key]}",
+        )
     head, *rest = key.split("_")
     camel = head + "".join(part.capitalize() for part in rest)
     if "_" in key and camel in known:
-        return Finding("snake-case", f"the key {where}", f"camelCase, {camel}", key, f"write {camel}: gcloud ignores {key}")
+        return Finding(
+            "snake-case", f"the key {where}", f"camelCase, {camel}", key, f"write {camel}: gcloud ignores {key}"
+        )
     do = nearest(key, known, f"take it out; known here: {', '.join(known)}")
     return Finding("unknown-key", f"the key {where}", "a field of Vertex AI's job", key, do)
 

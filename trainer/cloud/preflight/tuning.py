@@ -19,7 +19,8 @@ def check(job: Job, read_flags: ReadFlags) -> Iterator[Finding]:
         if not mapping(job.document.get(part)):
             yield Finding("study", part, "the study, and the job of a trial", "", "see jobs/tuning.yaml")
     study = mapping(job.document.get("studySpec"))
-    yield from _metric([mapping(item) for item in items(study.get("metrics"))])
+    if study:
+        yield from _metric([mapping(item) for item in items(study.get("metrics"))])
     yield from _trials(job.document)
     parameters = [mapping(item) for item in items(study.get("parameters"))]
     if study and not parameters:
@@ -42,7 +43,7 @@ def _trials(document: Mapping[str, Any]) -> Iterator[Finding]:
     most, parallel = whole(document.get("maxTrialCount")), whole(document.get("parallelTrialCount"))
     if not most:
         received = str(document.get("maxTrialCount", ""))
-        yield Finding("study-trials", "maxTrialCount", "how many trials, at least 1", received, "write maxTrialCount: 20")
+        yield Finding("study-trials", "maxTrialCount", "how many trials, at least 1", received, "write such as 20")
     elif not parallel or parallel > most:
         received = str(document.get("parallelTrialCount", ""))
         expected = f"1 to maxTrialCount, {most}"
@@ -60,11 +61,11 @@ def _parameter(job: Job, parameter: dict[str, Any], arguments: list[str], read_f
     env = replica_environment(job, {})
     known = list(read_flags([], env).values)
     if name not in known:
-        yield Finding("study-parameter", what, "a setting of trainer.task", name, nearest(name, known, "see its --help"))
+        yield Finding("study-parameter", what, "a setting of the trainer", name, nearest(name, known, "see --help"))
         return
     values = _extremes(parameter)
     if len(values) > 1 and isinstance(values[0], (int, float)) and values[0] >= values[-1]:
-        yield Finding("study-range", what, "minValue below maxValue", f"{values[0]:g} and {values[-1]:g}", "exchange them")
+        yield Finding("study-range", what, "minValue below maxValue", f"{values[0]:g} and {values[-1]:g}", "swap them")
     for value in values:
         complaint = read_flags([*arguments, f"--{name}={value}"], env).complaint
         if complaint and not read_flags(arguments, env).complaint:

@@ -1,0 +1,136 @@
+"""What only the project can say, asked with credentials: bucket, image, quota, and other jobs of the same run."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+from urllib.parse import quote
+
+from trainer.cloud import machines
+from trainer.cloud.google_rest import GoogleRest
+from trainer.cloud.jobspec import Job, pools_of
+from trainer.cloud.preflight import images
+from trainer.cloud.preflight.finding import Finding, mapping, text, whole
+from trainer.errors import NotFoundError, StorageError
+
+_PREFIX = "custom_model_training_"
+_CONTINENTS = {"US": "us-", "EU": "europe-", "ASIA": "asia-"}
+
+
+@dataclass
+class Answers:
+    """What was found, and what could not be asked."""
+
+    findings: list[Finding] = field(default_factory=list)
+    unchecked: list[str] = field(default_factory=list)
+
+
+def check(job: Job, rest: GoogleRest, active_jobs: Callable[[], Sequence[str]]) -> Answers:
+    """``active_jobs`` names the jobs with this one's run that have not ended yet."""
+    answers = Answers()
+    questions: list[Callable[[], Iterator[Finding]]] = [
+        partial(_bucket, job),
+        *(partial(_image, uri, rest) for uri in dict.fromkeys(images.uris(job).values())),
+        *(partial(_quota, job, name, needed, rest) for name, needed in demands(job).items()),
+        lambda: _active(active_jobs()),
+    ]
+    for ask in questions:
+        try:
+            answers.findings += ask()
+        except StorageError as error:
+            answers.unchecked.append(str(error))
+    return answers
+
+
+def demands(job: Job) -> Counter[str]:
+    """How much of which quota the job takes at once."""
+    table, needed = machines.load(), Counter[str]()
+    at_once = (whole(job.document.get("parallelTrialCount")) or 1) if job.is_tuning else 1
+    for pool in pools_of(job.document):
+        spec, replicas = mapping(pool.get("machineSpec")), whole(pool.get("replicaCount")) or 0
+        machine = table.machines[text(spec["machineType"])]
+        needed[machine.quota] += machine.cpus * replicas * at_once
+        if kind := text(spec.get("acceleratorType")):
+            needed[table.accelerators[kind].quota] += (whole(spec.get("acceleratorCount")) or 0) * replicas * at_once
+    if mapping(job.spec.get("scheduling")).get("strategy") != "SPOT":
+        return needed
+    return Counter({name.replace(_PREFIX, f"{_PREFIX}preemptible_"): count for name, count in needed.items()})
+
+
+def _bucket(job: Job) -> Iterator[Finding]:
+    from google.api_core.exceptions import Forbidden, GoogleAPICallError
+    from google.cloud import storage
+
+    name, _, prefix = job.output.removeprefix("gs://").partition("/")
+    try:
+        bucket = storage.Client(project=job.project).lookup_bucket(name)
+        if bucket is None:
+            do = "scripts/setup_gcp makes it, or --set bucket=NAME"
+            yield Finding("bucket", f"the bucket {name}", "one that is there", "no such bucket", do)
+            return
+        yield from _place(bucket, job.region)
+        manifest = "/".join(part for part in (prefix, "model", "manifest.json") if part)
+        if not job.is_tuning and bucket.blob(manifest).exists():
+            received, do = f"gs://{name}/{manifest}", "take that model, or --set run=NAME to train it again"
+            yield Finding("already-done", "the model of this run", "no such model yet", received, do)
+    except Forbidden:
+        expected, do = "one that you may read", "ask for roles/storage.objectViewer and .bucketViewer on it"
+        yield Finding("bucket", f"the bucket {name}", expected, "403, permission denied", do)
+    except GoogleAPICallError as error:
+        received = str(error)[:240]
+        what = f"the bucket {name} can't be read"
+        raise StorageError(what, expected="an answer", received=received, do="try again later") from error
+
+
+def _place(bucket: Any, region: str) -> Iterator[Finding]:
+    place = str(bucket.location or "").upper()
+    if place and place != region.upper() and not region.startswith(_CONTINENTS.get(place, "\0")):
+        expected = f"in {region}, or in the multi-region around it: reading across regions costs time and money"
+        yield Finding("bucket-region", f"the bucket {bucket.name}", expected, place.lower(), "--set bucket=NAME")
+
+
+def _image(uri: str, rest: GoogleRest) -> Iterator[Finding]:
+    image = images.parse(uri)
+    if image is None:
+        return
+    package = quote(image.package, safe="")
+    version = f"versions/{image.digest}" if image.digest else f"tags/{image.tag}"
+    repository = f"v1/projects/{image.project}/locations/{image.location}/repositories/{image.repository}"
+    try:
+        rest.get("artifactregistry", f"{repository}/packages/{package}/{version}", f"the image {uri}")
+    except NotFoundError:
+        do = "build it: gcloud builds submit, see README; or --set image=…"
+        yield Finding("image-absent", "the image", "one that is there", uri, do)
+
+
+def _quota(job: Job, name: str, needed: int, rest: GoogleRest) -> Iterator[Finding]:
+    metric = quote(f"aiplatform.googleapis.com/{name}", safe="")
+    service = f"v1beta1/projects/{job.project}/services/aiplatform.googleapis.com"
+    answer = rest.get("serviceusage", f"{service}/consumerQuotaMetrics/{metric}?view=FULL", f"the quota {name}")
+    limit = _limit(answer, job.region)
+    if limit is not None and limit < needed:
+        expected = f"at least {needed} in {job.region}"
+        do = "ask for more at console.cloud.google.com/iam-admin/quotas, or use another machine or region"
+        yield Finding("quota", f"the quota {name}", expected, str(limit), do)
+
+
+def _limit(answer: Any, region: str) -> int | None:
+    """The effective limit in ``region``, else the one for regions that have none of their own; None without a limit."""
+    general: int | None = None
+    for limit in answer.get("consumerQuotaLimits", []):
+        for bucket in limit.get("quotaBuckets", []):
+            value, place = int(bucket.get("effectiveLimit", -1)), bucket.get("dimensions", {}).get("region")
+            value_or_none = None if value < 0 else value
+            if place == region:
+                return value_or_none
+            if place is None:
+                general = value_or_none
+    return general
+
+
+def _active(names: Sequence[str]) -> Iterator[Finding]:
+    for name in names:
+        number = name.rpartition("/")[2]
+        do = f"wait for it, or cancel it: gcloud ai custom-jobs cancel {number}"
+        yield Finding("already-running", "jobs of the same run", "none at work", name, do)

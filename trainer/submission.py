@@ -1,0 +1,146 @@
+"""The job's command: preflight, cost, submit, follow. A wrong job is found here, not after twenty minutes of queueing.
+
+Nothing heavy is imported before it is needed: ``--help`` or a wrong flag answer at once.
+"""
+
+import logging
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trainer import logs
+from trainer.ending import fail, interrupt_on_signals
+from trainer.errors import Interrupted, SettingsError, StorageError, TrainerError
+from trainer.submission_commandline import parse
+
+if TYPE_CHECKING:
+    from trainer.cloud.google_rest import GoogleRest
+    from trainer.cloud.job_service import JobService
+    from trainer.cloud.jobspec import Job
+
+
+def main(argv: Sequence[str] | None = None, env: Mapping[str, str] | None = None) -> int:
+    """Submit one job and return the exit code; a foreseen failure is one line on stderr, and so is each finding."""
+    interrupt_on_signals()
+    verbose = False
+    try:
+        options = parse(sys.argv[1:] if argv is None else argv, os.environ if env is None else env)
+        verbose = options.verbose
+        logs.configure("text", verbose=verbose)
+        # google-auth asks, in the background, for something that a closed network does not have.
+        logging.getLogger("urllib3").setLevel(logging.ERROR)
+        return run(options)
+    except BrokenPipeError:  # Whoever read our output has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except (TrainerError, Interrupted, OSError) as error:
+        return fail("scripts/submit", error, verbose=verbose)
+    return 0
+
+
+def run(options: Namespace) -> int:
+    from trainer.cloud.preflight.check import check
+    from trainer.submission_cost import limit, tell
+    from trainer.submission_job import build
+    from trainer.submission_settings import read_flags
+
+    job = build(options)
+    findings = check(job, read_flags)
+    if findings:
+        return _refuse(findings, SettingsError.exit_code)
+    job = limit(job, options.max_cost)
+    connection = _connect(job, options)
+    if connection and (wrong := _ask_project(job, *connection)):
+        return _refuse(wrong, StorageError.exit_code)
+    for line in tell(job, options.max_cost):
+        _say(line)
+    _show_calls(job, _write(job, options.write), options)
+    if options.dry_run or connection is None:
+        _say("dry run: nothing was sent")
+        return 0
+    return _send(job, *connection, options)
+
+
+def _connect(job: "Job", options: Namespace) -> "tuple[GoogleRest, JobService] | None":
+    """None without credentials, which a dry run does not need."""
+    from trainer.cloud.google_rest import GoogleRest, MissingCredentialsError
+    from trainer.cloud.job_service import JobService
+
+    try:
+        rest = GoogleRest(options.endpoints)
+    except MissingCredentialsError as error:
+        if not options.dry_run:
+            raise
+        _say(f"not checked: bucket, image, quota, jobs at work – {error}")
+        return None
+    return rest, JobService(job.project, job.region, endpoint=options.endpoints.get("aiplatform"))
+
+
+def _ask_project(job: "Job", rest: "GoogleRest", service: "JobService") -> Sequence[object]:
+    from trainer.cloud.preflight import project
+
+    answers = project.check(job, rest, lambda: service.active(job))
+    for line in answers.unchecked:
+        _say(f"not checked: {line}")
+    return answers.findings
+
+
+def _write(job: "Job", asked: Path | None) -> Path:
+    from trainer.cloud.job_calls import as_yaml
+
+    file = asked or Path("artifacts", "jobs", f"{job.display_name}.yaml")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(as_yaml(job), encoding="utf-8")
+    return file
+
+
+def _show_calls(job: "Job", file: Path, options: Namespace) -> None:
+    from trainer.cloud import job_calls
+
+    _say(f"\nthe job, filled in: {file}\n\nwith Google's client:\n")
+    _say(job_calls.python(job, str(file), options.endpoints.get("aiplatform")))
+    _say(f"\nthe same with gcloud:\n\n{job_calls.gcloud(job, str(file))}\n")
+
+
+def _send(job: "Job", rest: "GoogleRest", service: "JobService", options: Namespace) -> int:
+    from trainer.cloud.follow import follow
+    from trainer.cloud.job_logs import JobLogs
+
+    name = service.create(job)
+    number = name.rpartition("/")[2]
+    group = "hp-tuning-jobs" if job.is_tuning else "custom-jobs"
+    place = f"--project={job.project} --region={job.region}"
+    _say(f"submitted {name}\nto stop it: gcloud ai {group} cancel {number} {place}")
+    if options.no_follow:
+        return 0
+    try:
+        end = follow(service, JobLogs(rest, job.project, number), name, _say)
+    except Interrupted as error:
+        raise Interrupted(f"{error}; the job goes on: gcloud ai {group} stream-logs {number} {place}") from error
+    if end.succeeded:
+        _say(f"done: {job.output}/model" if not job.is_tuning else f"done: gcloud ai {group} describe {number} {place}")
+        return 0
+    for line in end.errors:
+        print(line, file=sys.stderr)
+    received = f"{end.state.word}: {end.state.error or 'no reason given'}"
+    failure = StorageError(f"the job {number} did not succeed", expected="its success", received=received, do=end.cause)
+    print(f"scripts/submit: {failure}", file=sys.stderr)
+    return end.exit_code
+
+
+def _refuse(findings: Iterable[object], exit_code: int) -> int:
+    lines = [str(finding) for finding in findings]
+    for line in lines:
+        print(f"scripts/submit: {line}", file=sys.stderr)
+    print(f"scripts/submit: {len(lines)} finding{'s' * (len(lines) > 1)}, nothing was sent", file=sys.stderr)
+    return exit_code
+
+
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
