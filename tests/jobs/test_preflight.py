@@ -116,7 +116,7 @@ WRONG = [
     Wrong(
         "several-on-tensorflow", "multi-host", {f"{ENV}.0.value": "tensorflow"}, ("keras#20585", "jax, tensorflow")
     ),
-    Wrong("pools-differ", "multi-host", {ARGS: ["--preset=quick"]}, ("same image and arguments",)),
+    Wrong("pools-differ", "multi-host", {ARGS: ["--preset=quick", "--validation-only"]}, ("same image and arguments",)),
     Wrong("replica-restart", "multi-host", {"scheduling.restartJobOnWorkerRestart": GONE}, ("true", "lost")),
     Wrong("disk", "cpu", {f"{POOL}.diskSpec.bootDiskSizeGb": 10}, ("100 to 64000 GB", "received 10")),
     Wrong("disk", "cpu", {f"{POOL}.diskSpec.bootDiskType": "ssd"}, ("pd-ssd or pd-standard", "received ssd")),
@@ -271,7 +271,7 @@ RIGHT = [
     ("tuning", {f"{PARAMETER}": {"parameterId": "filters", "categoricalValueSpec": {"values": ["16,32", "32,64,128"]}}},
      {}),
     ("tuning", {f"{PARAMETER}": {"parameterId": "epochs", "integerValueSpec": {"minValue": "1", "maxValue": "9"}},
-                "trialJobSpec.workerPoolSpecs.0.containerSpec.args": ["--preset=quick"]}, {}),
+                "trialJobSpec.workerPoolSpecs.0.containerSpec.args": ["--preset=quick", "--validation-only"]}, {}),
 ]  # fmt: skip
 
 
