@@ -28,7 +28,7 @@ def shown_code(returned: int) -> int:
 
 
 def judge(replica: str, code: int, *, is_primary: bool, retries: int) -> Verdict | None:
-    """The job's end, if this replica's exit with ``code`` is that; ``retries``: crashes that were tried again so far."""
+    """The job's end, if this replica's exit with ``code`` is that; ``retries``: crashes tried again so far."""
     if code == 0:
         return Verdict(SUCCEEDED, 0, f"The primary replica {replica} exited with 0") if is_primary else None
     if code in RETRIED and retries < MOST_RETRIES:

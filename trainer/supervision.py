@@ -17,8 +17,8 @@ _PR_SET_PDEATHSIG = 1  # of prctl(2)
 def supervised(work: Callable[[], int]) -> int:
     """Do ``work`` in a child process, forked while this one is still small. Returns its exit code, or 9 if it died.
 
-    SIGTERM and SIGINT are passed on. The child ends at once when it is done: what JAX does at the end of a process would
-    wait for replicas that may be gone.
+    SIGTERM and SIGINT are passed on. The child ends at once when it is done: what JAX does at the end of a process
+    would wait for replicas that may be gone.
     """
     child = os.fork()
     if child == 0:
