@@ -116,7 +116,7 @@ WRONG = [
     Wrong(
         "several-on-tensorflow", "multi-host", {f"{ENV}.0.value": "tensorflow"}, ("keras#20585", "jax and tensorflow")
     ),
-    Wrong("pools-differ", "multi-host", {ARGS: ["--preset=quick"]}, ("same image and arguments",)),
+    Wrong("pools-differ", "multi-host", {ARGS: ["--preset=quick", "--validation-only"]}, ("same image and arguments",)),
     Wrong("replica-restart", "multi-host", {"scheduling.restartJobOnWorkerRestart": GONE}, ("true", "lost")),
     Wrong("disk", "cpu", {f"{POOL}.diskSpec.bootDiskSizeGb": 10}, ("100 to 64000 GB", "received 10")),
     Wrong("disk", "cpu", {f"{POOL}.diskSpec.bootDiskType": "ssd"}, ("pd-ssd or pd-standard", "received ssd")),
@@ -198,15 +198,17 @@ WRONG = [
     Wrong("study-metric", "tuning", {f"{STUDY}.metrics.0.metricId": "test_accuracy"},
           ("val_accuracy", "test_accuracy")),
     Wrong("study-metric", "tuning", {f"{STUDY}.metrics.0.goal": "MINIMIZE"}, ("MAXIMIZE", "MINIMIZE")),
+    Wrong("study-test", "tuning", {"trialJobSpec.workerPoolSpecs.0.containerSpec.args.2": GONE},
+          ("--validation-only", "no test image")),
     Wrong("study-trials", "tuning", {"maxTrialCount": GONE}, ("maxTrialCount", "at least 1")),
     Wrong("study-trials", "tuning", {"parallelTrialCount": 21}, ("1 to maxTrialCount, 20", "received 21")),
     Wrong("study-parameter", "tuning", {f"{PARAMETER}.parameterId": "learning_rat"}, ("did you mean learning_rate?",)),
     Wrong("study-range", "tuning", {f"{PARAMETER}.doubleValueSpec.maxValue": 3.0}, ("> 0 and ≤ 1", "received 3.0")),
     Wrong("study-range", "tuning", {f"{PARAMETER}.doubleValueSpec.minValue": 0.5}, ("minValue below maxValue", "swap")),
-    Wrong("study-twice", "tuning", {"trialJobSpec.workerPoolSpecs.0.containerSpec.args.2": "--learning-rate=0.01"},
+    Wrong("study-twice", "tuning", {"trialJobSpec.workerPoolSpecs.0.containerSpec.args.3": "--learning-rate=0.01"},
           ("--learning_rate in args too",)),
-
-             Wrong("trials-share", "tuning", {"trialJobSpec.workerPoolSpecs.0.containerSpec.args.2": "--output-dir=gs://my-bucket/x"},
+    Wrong("trials-share", "tuning",
+          {"trialJobSpec.workerPoolSpecs.0.containerSpec.args.3": "--output-dir=gs://my-bucket/x"},
           ("every trial has its own place",)),
     Wrong("unknown-key", "tuning", {"trials": []}, ("the key trials", "did you mean")),
 ]  # fmt: skip
@@ -271,7 +273,7 @@ RIGHT = [
     ("tuning", {f"{PARAMETER}": {"parameterId": "filters", "categoricalValueSpec": {"values": ["16,32", "32,64,128"]}}},
      {}),
     ("tuning", {f"{PARAMETER}": {"parameterId": "epochs", "integerValueSpec": {"minValue": "1", "maxValue": "9"}},
-                "trialJobSpec.workerPoolSpecs.0.containerSpec.args": ["--preset=quick"]}, {}),
+                "trialJobSpec.workerPoolSpecs.0.containerSpec.args": ["--preset=quick", "--validation-only"]}, {}),
 ]  # fmt: skip
 
 

@@ -36,8 +36,9 @@ RECIPES = {
     *("registry", "registration", "examination", "measurement"),
     *("registry_commandline", "registry_commands", "registry_differences", "registry_identity"),
     *("registry_tables", "registry_vertex", "registry_views"),
-    *("tune", "tune_commandline", "tune_progress", "tune_study", "tune_trials"),
     *("submission", "submission_commandline", "submission_cost", "submission_job", "submission_settings"),
+    "setup_gcp",
+    *("tune", "tune_commandline", "tune_progress", "tune_study", "tune_trials"),
 }
 
 KERAS_IN = ("model", "training", "artifacts.export", "artifacts.client")

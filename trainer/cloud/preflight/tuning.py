@@ -27,6 +27,9 @@ def check(job: Job, read_flags: ReadFlags) -> Iterator[Finding]:
         yield Finding("study", "studySpec.parameters", "at least one setting to search", "", "see jobs/tuning.yaml")
     pools = items(job.spec.get("workerPoolSpecs"))
     arguments = arguments_of(pools[0]) if pools else []
+    if read_flags(arguments, replica_environment(job, {})).values.get("validation_only") is False:
+        expected = "--validation-only: a trial looks at no test image, and publishes nothing"
+        yield Finding("study-test", "args of trialJobSpec", expected, " ".join(arguments), "add it")
     for parameter in parameters:
         yield from _parameter(job, parameter, arguments, read_flags)
 
