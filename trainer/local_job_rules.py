@@ -1,4 +1,4 @@
-"""What Vertex AI makes of a replica's end: the rules that ``docs/vertex-ai`` only tells in words, as functions.
+"""What Vertex AI makes of a replica's end: its rules as functions.
 
 An exit code that looks like a crash of the program is tried again three times, a machine that is taken away six times;
 anything else but 0 ends the job. The job has succeeded when its primary has.
@@ -28,7 +28,7 @@ def shown_code(returned: int) -> int:
 
 
 def judge(replica: str, code: int, *, is_primary: bool, retries: int) -> Verdict | None:
-    """The job's end, if this replica's exit with ``code`` is that; ``retries``: crashes that were tried again so far."""
+    """The job's end, if this replica's exit with ``code`` is that; ``retries``: crashes tried again so far."""
     if code == 0:
         return Verdict(SUCCEEDED, 0, f"The primary replica {replica} exited with 0") if is_primary else None
     if code in RETRIED and retries < MOST_RETRIES:

@@ -50,7 +50,10 @@ def main(argv: Sequence[str] | None = None, env: Mapping[str, str] | None = None
         return fail("trainer.task", error, verbose=verbose, log_format=log_format)
     if cluster.replicas == 1:
         return train_and_register(settings, cluster, env)
-    return supervised(lambda: train_and_register(settings, cluster, env))
+    return supervised(
+        lambda: train_and_register(settings, cluster, env),
+        lambda error: fail("trainer.task", error, verbose=verbose, log_format=log_format),
+    )
 
 
 def train_and_register(settings: Settings, cluster: Cluster, env: Mapping[str, str]) -> int:
