@@ -22,7 +22,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def parse(argv: Sequence[str], env: Mapping[str, str]) -> argparse.Namespace:
-    """The flags by name; ``trainer_flags``: what stands behind ``--``; project, region and endpoints of the environment.
+    """The flags by name, ``trainer_flags`` behind ``--``, and project, region and endpoints of the environment.
 
     Raises SettingsError.
     """

@@ -32,12 +32,13 @@ MAY_IMPORT = {
 }
 #: The commands, the only places where stages meet, and what they are divided into.
 RECIPES = {
-    *("task", "job", "training_run", "model_folder"),
+    *("task", "job", "training_run", "model_folder", "export_process", "supervision"),
     *("registry", "registration", "examination", "measurement"),
     *("registry_commandline", "registry_commands", "registry_differences", "registry_identity"),
     *("registry_tables", "registry_vertex", "registry_views"),
-    *("tune", "tune_commandline", "tune_progress", "tune_study", "tune_trials"),
     *("submission", "submission_commandline", "submission_cost", "submission_job", "submission_settings"),
+    "setup_gcp",
+    *("tune", "tune_commandline", "tune_progress", "tune_study", "tune_trials"),
 }
 
 KERAS_IN = ("model", "training", "artifacts.export", "artifacts.client")

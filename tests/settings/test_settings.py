@@ -99,7 +99,7 @@ OUT_OF_RANGE = [
     ("--filters", "1,2,3,4,5", "1 to 4 comma-separated values, each an integer ≥ 1"),
     ("--seed", "4294967296", "an integer ≥ 0 and ≤ 4294967295"),
     ("--precision", "float16", "one of auto, float32, bfloat16"),
-    ("--preset", "nonesuch", "one of reference, fast, quick, small"),
+    ("--preset", "nonesuch", "one of reference, fast, best, quick, small"),
     ("--horizontal-flip", "maybe", "true or false"),
     ("--output-dir", "gs://", "a folder or gs://bucket/prefix"),
 ]
@@ -180,6 +180,7 @@ OTHER_NAMES = {
     "network": "residual",
     "optimizer": "muon",
     "views": "flip",
+    "backend": "jax",
 }
 
 

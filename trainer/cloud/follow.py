@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from trainer.cloud.causes import exit_code_in, usual_cause
@@ -41,19 +41,17 @@ def follow(service: JobService, logs: JobLogs, name: str, show: Callable[[str], 
     begun, shown = time.monotonic(), ""
     errors: deque[str] = deque(maxlen=_LAST_ERRORS)
     read = _Reader(logs, show)
-    while True:
-        state = service.state(name)
-        for line in read.lines():
-            _keep(line, errors)
+    while not (state := service.state(name)).has_ended:
         if state.word != shown:
             shown = state.word
             show(f"[{time.monotonic() - begun:,.0f} s] {shown}")
-        if state.has_ended:
-            break
+        errors.extend(read.errors())
         time.sleep(POLL_SECONDS)
+    # The last lines arrive after the end.
+    errors.extend(read.errors())
     time.sleep(GRACE_SECONDS)
-    for line in read.lines():
-        _keep(line, errors)
+    errors.extend(read.errors())
+    show(f"[{time.monotonic() - begun:,.0f} s] {state.word}")
     return End(state, tuple(errors))
 
 
@@ -63,17 +61,15 @@ class _Reader:
     def __init__(self, logs: JobLogs, show: Callable[[str], None]) -> None:
         self._logs, self._show, self._complaint = logs, show, ""
 
-    def lines(self) -> Iterator[LogLine]:
+    def errors(self) -> list[str]:
+        """Show what is new; the texts of those lines that are errors."""
+        lines: list[LogLine] = []
         try:
             for line in self._logs.new():
                 self._show(str(line))
-                yield line
+                lines.append(line)
         except StorageError as error:
             if str(error) != self._complaint:
                 self._complaint = str(error)
                 self._show(f"warning: {error}")
-
-
-def _keep(line: LogLine, errors: deque[str]) -> None:
-    if line.is_error and line.text:
-        errors.append(line.text)
+        return [line.text for line in lines if line.is_error and line.text]

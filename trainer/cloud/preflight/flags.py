@@ -43,7 +43,7 @@ def check(job: Job, read_flags: ReadFlags) -> Iterator[Finding]:
 
 
 def arguments_of(pool: Any) -> list[str]:
-    return [text(word) for word in items(container_of(pool).get("args"))]
+    return [word for word in items(container_of(pool).get("args")) if isinstance(word, str)]
 
 
 def read(job: Job, pool: Any, read_flags: ReadFlags) -> Flags:

@@ -75,6 +75,7 @@ FROM_THE_FILE = {
     # tuning
     "study": "a tuning job has a study with parameters, and a job for each trial",
     "study-metric": "its objective is val_accuracy, which the trainer reports; never a figure on test",
+    "study-test": "its trials look at no test image, and publish nothing",
     "study-trials": "so many trials, no more of them at once than there are",
     "study-parameter": "each parameter is a setting of the trainer",
     "study-range": "the trainer takes the ends of each range",

@@ -19,13 +19,17 @@ def check(job: Job, read_flags: ReadFlags) -> Iterator[Finding]:
         if not mapping(job.document.get(part)):
             yield Finding("study", part, "the study, and the job of a trial", "", "see jobs/tuning.yaml")
     study = mapping(job.document.get("studySpec"))
-    yield from _metric([mapping(item) for item in items(study.get("metrics"))])
+    if study:
+        yield from _metric([mapping(item) for item in items(study.get("metrics"))])
     yield from _trials(job.document)
     parameters = [mapping(item) for item in items(study.get("parameters"))]
     if study and not parameters:
         yield Finding("study", "studySpec.parameters", "at least one setting to search", "", "see jobs/tuning.yaml")
     pools = items(job.spec.get("workerPoolSpecs"))
     arguments = arguments_of(pools[0]) if pools else []
+    if read_flags(arguments, replica_environment(job, {})).values.get("validation_only") is False:
+        expected = "--validation-only: a trial looks at no test image, and publishes nothing"
+        yield Finding("study-test", "args of trialJobSpec", expected, " ".join(arguments), "add it")
     for parameter in parameters:
         yield from _parameter(job, parameter, arguments, read_flags)
 

@@ -1,0 +1,84 @@
+"""Runs gcloud: looks that change nothing, and changes, each of which is shown."""
+
+import json
+import shlex
+import subprocess
+import time
+from collections.abc import Callable
+from typing import Any
+
+from trainer.errors import StorageError
+
+LOOK_SECONDS, CHANGE_SECONDS = 120.0, 600.0
+#: What was just made or enabled is not known everywhere at once.
+PATIENCE_SECONDS, PAUSE_SECONDS = 120.0, 5.0
+_PASSING = (
+    "does not exist",
+    "NOT_FOUND",
+    "SERVICE_DISABLED",
+    "has not been used in project",
+    "concurrent policy changes",
+)
+
+
+class Gcloud:
+    """gcloud for one project. A dry run starts nothing, and takes everything for missing.
+
+    Attributes:
+        changes: how many commands that change something were run, or shown in a dry run.
+    """
+
+    def __init__(self, project: str, *, dry_run: bool, say: Callable[[str], None]) -> None:
+        self._project = project
+        self._say = say
+        self.dry_run = dry_run
+        self.changes = 0
+
+    def look(self, *words: str) -> Any:
+        """The answer, from JSON: a list or a mapping. In a dry run None. Raises StorageError."""
+        command = self._command(words, "--format=json")
+        if self.dry_run:
+            self._say(f"# looks: {shlex.join(command)}")
+            return None
+        return json.loads(_run(command, LOOK_SECONDS) or "null")
+
+    def change(self, *words: str) -> None:
+        """Show and run a command; repeat it while it fails because something is not known yet. Raises StorageError."""
+        command = self._command(words, "--quiet")
+        self._say(shlex.join(command))
+        self.changes += 1
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not self.dry_run:
+            try:
+                _run(command, CHANGE_SECONDS)
+                return
+            except StorageError as error:
+                if time.monotonic() > deadline or not any(sign in str(error) for sign in _PASSING):
+                    raise
+                time.sleep(PAUSE_SECONDS)
+
+    def _command(self, words: tuple[str, ...], last: str) -> list[str]:
+        # Billing belongs to no project.
+        project = [] if words[0] in ("billing", "projects") else [f"--project={self._project}"]
+        return ["gcloud", *words, *project, last]
+
+
+def _run(command: list[str], seconds: float) -> str:
+    expected, again = (
+        "gcloud, signed in, with the rights of docs/setup-gcp.md",
+        "the same command again goes on from there",
+    )
+    try:
+        done = subprocess.run(  # noqa: S603 – the words are ours
+            command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=seconds, check=False
+        )
+    except FileNotFoundError as error:
+        do = "install the Google Cloud CLI, or look at what would be done with --dry-run"
+        raise StorageError("gcloud is not installed", expected="it in the PATH", received="none", do=do) from error
+    except subprocess.TimeoutExpired as error:
+        what, received = f"gcloud does not end: {shlex.join(command)}", f"nothing within {seconds:g} s"
+        raise StorageError(what, expected=expected, received=received, do=again) from error
+    if done.returncode:
+        received = done.stderr.strip() or f"exit code {done.returncode}"
+        raise StorageError(f"failed: {shlex.join(command)}", expected=expected, received=received, do=again)
+    return done.stdout

@@ -1,0 +1,152 @@
+"""Each thing that the project holds: looked for, made where it is missing, mended where it differs."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from trainer.cloud.project.access import ACCOUNTS, BUDGET_SERVICES, CUSTOM_ROLES, SERVICES
+from trainer.cloud.project.gcloud import Gcloud
+from trainer.cloud.project.plan import Plan
+from trainer.errors import SettingsError
+
+LIFECYCLE = Path(__file__).with_name("bucket_lifecycle.json")
+CLEANUP = Path(__file__).with_name("image_cleanup.json")
+BUDGET_NAME, TRIGGER_NAME = "fashion-mnist-trainer", "trainer-push"
+#: Shares of the budget at which its owners get a mail.
+ALERTS = (0.5, 0.9, 1.0)
+
+Warn = Callable[[str], None]
+
+
+def enable_services(gcloud: Gcloud, plan: Plan, _: Warn) -> None:
+    enabled = {service["config"]["name"] for service in gcloud.look("services", "list", "--enabled") or []}
+    wanted = (*SERVICES, *(BUDGET_SERVICES if plan.budget else ()))
+    if missing := [service for service in wanted if service not in enabled]:
+        gcloud.change("services", "enable", *missing)
+
+
+def make_bucket(gcloud: Gcloud, plan: Plan, warn: Warn) -> None:
+    """Nobody can make an object public, no object has rights of its own, and old checkpoints go by themselves."""
+    address = f"gs://{plan.bucket}"
+    safe = ("--uniform-bucket-level-access", "--public-access-prevention", f"--lifecycle-file={LIFECYCLE}")
+    found = [item for item in gcloud.look("storage", "buckets", "list", "--raw") or [] if item["name"] == plan.bucket]
+    if not found:
+        gcloud.change("storage", "buckets", "create", address, f"--location={plan.region}", *safe)
+        return
+    bucket = found[0]
+    access = bucket.get("iamConfiguration") or {}
+    is_safe = (
+        bool((access.get("uniformBucketLevelAccess") or {}).get("enabled"))
+        and access.get("publicAccessPrevention") == "enforced"
+        and bucket.get("lifecycle") == json.loads(LIFECYCLE.read_text(encoding="utf-8"))
+    )
+    if not is_safe:
+        gcloud.change("storage", "buckets", "update", address, *safe)
+    if bucket["location"].lower() != plan.region.lower():
+        warn(f"{address} is in {bucket['location']}, not in {plan.region}, and can't be moved: jobs pay to read across")
+
+
+def make_repository(gcloud: Gcloud, plan: Plan, _: Warn) -> None:
+    """For images. Tags can be moved: ``latest`` is one; what is deployed is named by its digest."""
+    place = (plan.repository, f"--location={plan.region}")
+    listed = gcloud.look("artifacts", "repositories", "list", f"--location={plan.region}") or []
+    found = [item for item in listed if item["name"].rpartition("/")[2] == plan.repository]
+    if not found:
+        text = "--description=Images of the Fashion-MNIST trainer"
+        gcloud.change("artifacts", "repositories", "create", *place, "--repository-format=docker", text)
+    elif found[0].get("format") != "DOCKER":
+        raise SettingsError(
+            f"the repository {plan.repository} can't hold images",
+            expected="format DOCKER",
+            received=str(found[0].get("format")),
+            do="choose another --repository",
+        )
+    rules = {rule["name"] for rule in json.loads(CLEANUP.read_text(encoding="utf-8"))}
+    if not found or set(found[0].get("cleanupPolicies") or {}) != rules:
+        gcloud.change(
+            "artifacts", "repositories", "set-cleanup-policies", *place, f"--policy={CLEANUP}", "--no-dry-run"
+        )
+
+
+def make_accounts(gcloud: Gcloud, plan: Plan, warn: Warn) -> None:
+    listed = {account["email"]: account for account in gcloud.look("iam", "service-accounts", "list") or []}
+    for name, text in ACCOUNTS.items():
+        account = listed.get(plan.email(name))
+        if account is None:
+            words = (f"--display-name={name}", f"--description={text}")
+            gcloud.change("iam", "service-accounts", "create", name, *words)
+        elif account.get("disabled"):
+            warn(f"{plan.email(name)} is disabled, and stays so: gcloud iam service-accounts enable {plan.email(name)}")
+
+
+def make_roles(gcloud: Gcloud, plan: Plan, _: Warn) -> None:
+    listed = {
+        role["name"].rpartition("/")[2]: role for role in gcloud.look("iam", "roles", "list", "--show-deleted") or []
+    }
+    for name, role in CUSTOM_ROLES.items():
+        if name == "trainerSubmitter" and not plan.build_submits:
+            continue
+        permissions = f"--permissions={','.join(role.permissions)}"
+        if name not in listed:
+            gcloud.change("iam", "roles", "create", name, f"--title={role.title}", permissions, "--stage=GA")
+            continue
+        if listed[name].get("deleted"):
+            gcloud.change("iam", "roles", "undelete", name)
+        found = gcloud.look("iam", "roles", "describe", name) or {}
+        if set(found.get("includedPermissions") or ()) != set(role.permissions):
+            gcloud.change("iam", "roles", "update", name, permissions)
+
+
+def make_budget(gcloud: Gcloud, plan: Plan, _: Warn) -> None:
+    """Mails to who pays, at shares of the budget. It stops nothing: no budget of Google Cloud does."""
+    if plan.budget is None:
+        return
+    project = gcloud.look("billing", "projects", "describe", plan.project)
+    account = (project or {}).get("billingAccountName", "").rpartition("/")[2]
+    if not account and not gcloud.dry_run:
+        raise SettingsError(
+            f"{plan.project} has no billing account, and so no budget",
+            expected="a project that is billed",
+            received="none",
+            do="link a billing account to it",
+        )
+    billing = f"--billing-account={account or 'BILLING-ACCOUNT'}"
+    budgets = gcloud.look("billing", "budgets", "list", billing) or []
+    name = f"{BUDGET_NAME} {plan.project}"
+    found = [budget for budget in budgets if budget.get("displayName") == name]
+    amount = f"--budget-amount={plan.budget}"
+    if not found:
+        alerts = [f"--threshold-rule=percent={share}" for share in ALERTS]
+        only = f"--filter-projects=projects/{plan.project}"
+        gcloud.change("billing", "budgets", "create", billing, f"--display-name={name}", amount, only, *alerts)
+    elif found[0]["amount"].get("specifiedAmount", {}).get("units") != str(plan.budget):
+        gcloud.change("billing", "budgets", "update", found[0]["name"].rpartition("/")[2], billing, amount)
+
+
+def make_trigger(gcloud: Gcloud, plan: Plan, _: Warn) -> None:
+    """Every push to the branch is built as ``cloudbuild.yaml`` says."""
+    if plan.github is None:
+        return
+    owner, _slash, repository = plan.github.partition("/")
+    account = f"projects/{plan.project}/serviceAccounts/{plan.email('model-build')}"
+    substitutions = {"_BUCKET": plan.bucket, "_REGION": plan.region, "_REPOSITORY": plan.repository}
+    place = f"--region={plan.region}"
+    source = (f"--repo-owner={owner}", f"--repo-name={repository}", f"--branch-pattern={plan.branch}")
+    build = ("--build-config=cloudbuild.yaml", f"--service-account={account}")
+    values = ",".join(f"{name}={value}" for name, value in substitutions.items())
+    listed = gcloud.look("builds", "triggers", "list", place) or []
+    found = [trigger for trigger in listed if trigger.get("name") == TRIGGER_NAME]
+    if not found:
+        command = ("builds", "triggers", "create", "github", f"--name={TRIGGER_NAME}", place)
+        gcloud.change(*command, *source, *build, f"--substitutions={values}")
+        return
+    trigger = found[0]
+    github = trigger.get("github") or {}
+    as_it_is = (
+        (github.get("owner"), github.get("name"), (github.get("push") or {}).get("branch")),
+        (trigger.get("filename"), trigger.get("serviceAccount")),
+        trigger.get("substitutions"),
+    )
+    if as_it_is != ((owner, repository, plan.branch), ("cloudbuild.yaml", account), substitutions):
+        command = ("builds", "triggers", "update", "github", TRIGGER_NAME, place)
+        gcloud.change(*command, *source, *build, f"--update-substitutions={values}")
