@@ -7,6 +7,7 @@ import ctypes
 import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable
 
 from trainer.errors import Interrupted
@@ -24,7 +25,11 @@ def supervised(work: Callable[[], int], told: Callable[[Interrupted], int]) -> i
     child = os.fork()
     if child == 0:
         _die_with_parent()
-        code = work()
+        code = 1
+        try:
+            code = work()
+        except Exception:
+            traceback.print_exc()
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)

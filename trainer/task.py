@@ -123,7 +123,7 @@ def run(settings: Settings, cluster: Cluster | None = None) -> Folder | None:
     from trainer.training_run import train
 
     trained = train(job, checkpoints, start)
-    if not job.cluster.is_primary:
+    if trained is None:
         log.info("trained along to the end; the primary commits %s", output.uri)
         return output
     if settings.validation_only:
