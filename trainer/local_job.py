@@ -69,6 +69,9 @@ def load(options: Namespace) -> dict[str, Any]:
 
 def run(document: dict[str, Any], options: Namespace) -> Verdict:
     """Run all replicas to the end of the job."""
+    if options.image:
+        require_image(options.image)
+        job_overrides.apply(document, [("image", options.image)])
     work = options.work_dir.resolve()
     metric_file = work / "hypertune" / Path(options.job).stem / TRIAL / "output.metrics"
     replicas = replicas_of(document, free_ports(count_replicas(document)), metric_file=str(metric_file))
@@ -98,9 +101,6 @@ def starter(
     replicas: Sequence[Replica], options: Namespace, more: dict[str, str], mounts: dict[Path, bool], lines: Lines
 ) -> Start:
     """In containers where the image is here, else as processes; says which."""
-    if options.image:
-        require_image(options.image)
-        replicas[:] = [replace_image(replica, options.image) for replica in replicas]  # type: ignore[index]
     images = {replica.image for replica in replicas}
     if not options.processes and all(map(image_is_here, images)):
         tell(f"in containers of {', '.join(sorted(images))}")
@@ -216,10 +216,6 @@ class LocalJob:
             running.kill()
             running.wait(None)
         self._tell_lines()
-
-
-def replace_image(replica: Replica, image: str) -> Replica:
-    return Replica(replica.name, image, replica.entry_point, replica.arguments, replica.environment)
 
 
 def free_ports(count: int) -> list[int]:

@@ -39,7 +39,11 @@ def _build_parser() -> _Parser:
     parser.add_argument("--version", action="version", version=f"fashion-mnist-trainer {__version__}")
     parser.add_argument("job", metavar="JOB", help="a file of jobs/ without .yaml, such as cpu, or a path to one")
     parser.add_argument(
-        "--set", metavar="KEY=VALUE", action="append", default=[], help=f"as scripts/submit has it: {', '.join(KEYS)}"
+        "--set",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        help=f"as in scripts/submit: one of {', '.join(KEYS)}",
     )
     parser.add_argument(
         "--preempt-after",

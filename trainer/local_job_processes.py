@@ -18,8 +18,14 @@ from trainer.local_job_rules import shown_code
 ROOT = Path(__file__).resolve().parents[1]
 #: What of this process's environment would be taken for Vertex AI's, or change the job.
 _LEFT_OUT = (
-    *("AIP_", "CLOUD_ML_", "CLUSTER_SPEC", "TF_CONFIG"),
-    *("KERAS_BACKEND", "TRAINER_", "GOOGLE_", "STORAGE_EMULATOR"),
+    "AIP_",
+    "CLOUD_ML_",
+    "CLUSTER_SPEC",
+    "TF_CONFIG",
+    "KERAS_BACKEND",
+    "TRAINER_",
+    "GOOGLE_",
+    "STORAGE_EMULATOR",
 )
 _DATA = "FASHION_MNIST_DIR"
 _ENTRY_POINT = ("-P", "-m", "trainer.task")

@@ -1,4 +1,4 @@
-"""What Vertex AI makes of a replica's end: the rules that ``docs/vertex-ai`` only tells in words, as functions.
+"""What Vertex AI makes of a replica's end: its rules as functions.
 
 An exit code that looks like a crash of the program is tried again three times, a machine that is taken away six times;
 anything else but 0 ends the job. The job has succeeded when its primary has.
