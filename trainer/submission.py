@@ -30,8 +30,10 @@ def main(argv: Sequence[str] | None = None, env: Mapping[str, str] | None = None
         options = parse(sys.argv[1:] if argv is None else argv, os.environ if env is None else env)
         verbose = options.verbose
         logs.configure("text", verbose=verbose)
-        # google-auth asks, in the background, for something that a closed network does not have.
-        logging.getLogger("urllib3").setLevel(logging.ERROR)
+        # Of what google-auth looks for in vain, on a closed network or without an account, we say what matters.
+        for library in ("urllib3", "google.auth"):
+            logging.getLogger(library).setLevel(logging.ERROR)
+
         return run(options)
     except BrokenPipeError:  # Whoever read our output has seen enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -100,7 +100,7 @@ def _image(uri: str, rest: GoogleRest) -> Iterator[Finding]:
     try:
         rest.get("artifactregistry", f"{repository}/packages/{package}/{version}", f"the image {uri}")
     except NotFoundError:
-        do = "build it: gcloud builds submit, see README; or --set image=…"
+        do = "build it: gcloud builds submit, see docs/cloud-build.md; or --set image=…"
         yield Finding("image-absent", "the image", "one that is there", uri, do)
 
 
