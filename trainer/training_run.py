@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from trainer.cloud.experiments import Destination, ExperimentReport
 from trainer.contract import Examples
 from trainer.data.batches import epoch_order
+from trainer.fields import as_text
 from trainer.job import Job, Trained
 from trainer.model.augment import AugmentLimits, draw_transforms
 from trainer.model.cnn import build_cnn
@@ -56,7 +58,7 @@ def train(job: Job, checkpoints: Checkpoints, start: TrainingState | None) -> Tr
             epochs=settings.epochs,
             steps=ceil(len(train_part) / settings.batch_size),
             terminal=settings.log_format == "text" and sys.stderr.isatty(),
-            listeners=listeners(settings, start, resources),
+            listeners=listeners(job, start, resources),
         )
         state = fit(
             Networks(with_augmentation(network), network, as_served(network, settings)),
@@ -70,8 +72,9 @@ def train(job: Job, checkpoints: Checkpoints, start: TrainingState | None) -> Tr
     return Trained(as_served(served, settings), state, precision)
 
 
-def listeners(settings: Settings, start: TrainingState | None, resources: ExitStack) -> list[Listener]:
+def listeners(job: Job, start: TrainingState | None, resources: ExitStack) -> list[Listener]:
     """Who is told of each epoch, as the settings ask for it; ``resources`` closes what they hold open."""
+    settings = job.settings
     found: list[Listener] = []
     if settings.tensorboard_dir:
         found.append(resources.enter_context(EpochEvents(open_folder(settings.tensorboard_dir))))
@@ -80,7 +83,25 @@ def listeners(settings: Settings, start: TrainingState | None, resources: ExitSt
         if start:
             reports.write(start.history)
         found.append(reports)
+    if settings.experiment:
+        found.append(resources.enter_context(experiment_report(job)))
     return found
+
+
+def experiment_report(job: Job) -> ExperimentReport:
+    settings = job.settings
+    destination = Destination(
+        project=str(settings.vertex_project),
+        region=str(settings.vertex_region),
+        experiment=str(settings.experiment),
+        tensorboard=settings.experiment_tensorboard,
+        endpoint=settings.vertex_endpoint,
+    )
+    shaping = {name: getattr(settings, name) for name in settings.shaping()}
+    numbers = {name: value for name, value in shaping.items() if type(value) in (int, float)}
+    texts = {name: as_text(value) for name, value in shaping.items()}
+    facts = {"data": settings.data, "data_fingerprint": job.data_report["fingerprint"]}
+    return ExperimentReport(destination, job.run_id, {**texts, **numbers, **facts})
 
 
 def network_builder(settings: Settings) -> "Callable[..., keras.Model]":

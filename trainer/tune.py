@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 0.2
 #: Each trial has its own places, and publishes nothing.
-_NOT_FOR_TRIALS = ("output_dir", "checkpoint_dir", "tensorboard_dir", "register_model", "experiment")
+_NOT_FOR_TRIALS = ("output_dir", "checkpoint_dir", "tensorboard_dir", "register_model")
 
 log = logging.getLogger("trainer.tune")
 
