@@ -56,12 +56,12 @@ def test_a_trial_reports_validation_and_never_looks_at_test(cache: Path, tmp_pat
     assert last.startswith(f"validation accuracy {float(reports[-1]['val_accuracy']):.4f}, of epoch ")
     assert not list(tmp_path.rglob("manifest.json"))
     assert not list(tmp_path.rglob("saved_model.pb"))
-    [run] = (dict(thing.metadata) for name, thing in vertex.experiments.things.items() if "/contexts/first-" in name)
-    assert dict(run["_params"]).items() >= {"learning_rate": 0.002, "filters": "8,16", "data": "synthetic"}.items()
+    [told] = (dict(thing.metadata) for name, thing in vertex.experiments.things.items() if "/contexts/first-" in name)
+    assert dict(told["_params"]).items() >= {"learning_rate": 0.002, "filters": "8,16", "data": "synthetic"}.items()
     # The run's own last epoch; reports are about the best one so far.
-    assert run["_metrics"]["epoch"] == 3
-    assert {"loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds"} <= set(run["_metrics"])
-    assert run["_state"] == "COMPLETE"
+    assert told["_metrics"]["epoch"] == 3
+    assert {"loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds"} <= set(told["_metrics"])
+    assert told["_state"] == "COMPLETE"
     # The whole job goes on from there, on another machine, where the file is not: all is reported again.
     (tmp_path / "reports").unlink()
     whole = run("--learning_rate=0.002")
