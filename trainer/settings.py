@@ -172,9 +172,24 @@ class Settings(BaseModel):
     public_key: Annotated[_File, _release(environment="TRAINER_PUBLIC_KEY", later="none")] = None
     """PEM of the public key to check signatures with"""
     vertex_project: Annotated[Text | None, _release(environment="TRAINER_VERTEX_PROJECT", later="none")] = None
-    """id of the project whose Vertex AI Model Registry follows ours"""
+    """id of the project whose Vertex AI Model Registry follows ours, and whose Experiments --experiment names"""
     vertex_region: Annotated[Text | None, _release(environment="TRAINER_VERTEX_REGION", later="none")] = None
     """its region, such as us-central1"""
+    vertex_endpoint: Annotated[
+        Text | None, _release(environment="TRAINER_VERTEX_ENDPOINT", has_flag=False, later="the region's own")
+    ] = None
+    """host and port of Vertex AI, for Private Service Connect"""
+    experiment: Annotated[
+        Text | None,
+        Field(pattern=r"^[a-z0-9][a-z0-9-]{0,114}$"),
+        Form("NAME", "at most 115 of a-z, 0-9, '-', the first no '-'"),
+        _place(environment="TRAINER_EXPERIMENT", later="none"),
+    ] = None
+    """of Vertex AI Experiments, which gets settings and each epoch's figures; needs --vertex-project and -region"""
+    experiment_tensorboard: Annotated[
+        Text | None, _place(environment="TRAINER_EXPERIMENT_TENSORBOARD", later="none")
+    ] = None
+    """number or resource name of the Vertex AI TensorBoard that shows them as curves"""
 
     log_format: Annotated[Literal["auto", "text", "json"], _running()] = "auto"
     """auto = one-line JSON under Vertex AI, else text with progress bars on a terminal"""
@@ -202,6 +217,9 @@ class Settings(BaseModel):
         if self.validation_only and self.register_model:
             do = "leave one of them out"
             complaints.append(complaint("--register", expected="a model", received="--validation-only", do=do))
+        if self.experiment and not (self.vertex_project and self.vertex_region):
+            expected, do = "--vertex-project and --vertex-region with it", "name both, or leave it out"
+            complaints.append(complaint("--experiment", expected=expected, received=self.experiment, do=do))
         if complaints:
             raise SettingsError("; ".join(complaints))
         return self
@@ -251,7 +269,7 @@ def parse(argv: Sequence[str], env: Mapping[str, str]) -> Settings:
     Raises SettingsError, one line that names every problem. ``--help``, ``--version`` and
     ``--print-settings`` print and raise SystemExit(0). ``log_format`` is "text" or "json", no longer "auto".
     """
-    given, complaints = origins.collect(argv, _with_trial(env), FIELDS)
+    given, complaints = origins.collect(argv, origins.with_trial(env), FIELDS)
     try:
         asked = Settings(**{name: given[name].raw for name in FIELDS})
     except ValidationError as error:
@@ -272,17 +290,6 @@ def parse(argv: Sequence[str], env: Mapping[str, str]) -> Settings:
 def settings_table() -> str:
     """The README's table, in Markdown."""
     return table(FIELDS)
-
-
-def _with_trial(env: Mapping[str, str]) -> Mapping[str, str]:
-    """``env`` with the number of a tuning trial, which Vertex AI may give in CLUSTER_SPEC alone."""
-    try:
-        task = json.loads(env.get("CLUSTER_SPEC") or "{}").get("task") or {}
-        trial = str(task.get("trial") or "")
-    except (ValueError, AttributeError) as error:
-        expected, received = "a JSON object, as Vertex AI sets it", env["CLUSTER_SPEC"]
-        raise SettingsError("CLUSTER_SPEC", expected=expected, received=received, do="leave it unset") from error
-    return {"CLOUD_ML_TRIAL_ID": trial, **env} if trial else env
 
 
 def choose_log_format(asked: str, env: Mapping[str, str]) -> str:

@@ -13,8 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer.artifacts.provenance import code_fingerprint
+from trainer.cloud.experiments import Destination, ExperimentReport
 from trainer.contract import Examples
 from trainer.data.batches import epoch_order, visited
+from trainer.fields import as_text
 from trainer.job import Job, Trained
 from trainer.model.augment import AugmentLimits, draw_transforms
 from trainer.model.cnn import build_cnn
@@ -119,13 +121,14 @@ def observer(
             epochs=settings.epochs,
             steps=ceil(visits(images, settings) / settings.batch_size),
             terminal=settings.log_format == "text" and sys.stderr.isatty(),
-            listeners=listeners(settings, start, resources),
+            listeners=listeners(job, start, resources),
         )
         yield resources.enter_context(reporter)
 
 
-def listeners(settings: Settings, start: TrainingState | None, resources: ExitStack) -> list[Listener]:
+def listeners(job: Job, start: TrainingState | None, resources: ExitStack) -> list[Listener]:
     """Who is told of each epoch, as the settings ask for it; ``resources`` closes what they hold open."""
+    settings = job.settings
     found: list[Listener] = []
     if settings.tensorboard_dir:
         with stderr_as_log():  # TensorBoard's writer imports TensorFlow, whatever trains.
@@ -135,7 +138,25 @@ def listeners(settings: Settings, start: TrainingState | None, resources: ExitSt
         if start:
             reports.write(start.history)
         found.append(reports)
+    if settings.experiment:
+        found.append(resources.enter_context(experiment_report(job)))
     return found
+
+
+def experiment_report(job: Job) -> ExperimentReport:
+    settings = job.settings
+    destination = Destination(
+        project=str(settings.vertex_project),
+        region=str(settings.vertex_region),
+        experiment=str(settings.experiment),
+        tensorboard=settings.experiment_tensorboard,
+        endpoint=settings.vertex_endpoint,
+    )
+    shaping = {name: getattr(settings, name) for name in settings.shaping()}
+    numbers = {name: value for name, value in shaping.items() if type(value) in (int, float)}
+    texts = {name: as_text(value) for name, value in shaping.items()}
+    facts = {"data": settings.data, "data_fingerprint": job.data_report["fingerprint"]}
+    return ExperimentReport(destination, job.run_id, {**texts, **numbers, **facts})
 
 
 def network_builder(settings: Settings) -> "Callable[..., keras.Model]":

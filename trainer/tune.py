@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 0.2
 #: Each trial has its own places, and publishes nothing.
-_NOT_FOR_TRIALS = ("output_dir", "checkpoint_dir", "tensorboard_dir", "register_model", "experiment")
+_NOT_FOR_TRIALS = ("output_dir", "checkpoint_dir", "tensorboard_dir", "register_model")
 
 log = logging.getLogger("trainer.tune")
 
@@ -85,9 +85,12 @@ def send(options: Options, space: SearchSpace, env: Mapping[str, str]) -> int:
     from trainer.cloud.tuning import tuning_document
 
     document = tuning_document(load(options.job), space, trials=options.trials, workers=options.workers)
+    text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
+    if "--dry-run" in options.to_submission:
+        print(text)
     with tempfile.TemporaryDirectory(prefix="trainer-tuning-") as folder:
         job = Path(folder, "tuning.yaml")  # The job is called as its file is.
-        job.write_text(yaml.safe_dump(document, sort_keys=False, allow_unicode=True), encoding="utf-8")
+        job.write_text(text, encoding="utf-8")
         return submission.main([str(job), *options.to_submission, "--", *options.fixed], env)
 
 

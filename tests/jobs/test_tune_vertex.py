@@ -1,11 +1,12 @@
 """``scripts/tune --vertex``: the search space as a job of Vertex AI, by Google's client, against a local service."""
 
 import pytest
+import yaml
 from google.cloud.aiplatform_v1.types import HyperparameterTuningJob
 
 from tests.support.job_server import JobServer
 from trainer import tune
-from trainer.cloud.search_space import SEARCH_SPACE
+from trainer.cloud.search_space import SEARCH_SPACE, study_spec
 
 PLACE = ["--set", "project=my-project", "--set", "region=us-central1"]
 
@@ -36,6 +37,7 @@ def test_it_sends_the_one_search_space(server: JobServer) -> None:
 def test_a_dry_run_shows_the_job_and_sends_nothing(server: JobServer, capsys: pytest.CaptureFixture[str]) -> None:
     assert tune.main(["--vertex", "--dry-run", *PLACE]) == 0
     shown = capsys.readouterr().out
+    assert yaml.safe_load(shown.partition("\n\n")[0])["studySpec"] == study_spec()
     assert "gcloud ai hp-tuning-jobs create" in shown
     assert "dry run: nothing was sent" in shown
     assert not server.state.jobs

@@ -35,6 +35,8 @@ print(code, [name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr
         ("trainer.registry register --help", 0),
         ("trainer.registry promote", 2),
         ("trainer.registry list --registry-root=no-such-folder", 0),
+        ("trainer.tune --help", 0),
+        ("trainer.tune -- --epochs=0", 2),
         ("trainer.submission --help", 0),
         ("trainer.submission cpu --max-cost=nothing", 2),
     ],

@@ -26,7 +26,7 @@ def checkout(tmp_path):
     """A checkout with scripts only, whose set-up is done, and whose Python prints what it is asked to run."""
     root = tmp_path / "a check out"
     (root / "scripts").mkdir(parents=True)
-    for name in ("train", "test", "check"):
+    for name in ("train", "test", "check", "tune"):
         (root / "scripts" / name).write_text((ROOT / "scripts" / name).read_text())
         (root / "scripts" / name).chmod(0o755)
     executable(root / "scripts" / "setup", f'echo "setup $*" >> "{root}/calls"')
@@ -69,6 +69,11 @@ def test_test_runs_the_checks_and_passes_its_arguments_to_pytest(checkout, tmp_p
         f"{checkout}: -m mypy",
         f"{checkout}: -m pytest --numprocesses auto --maxprocesses 8 --dist worksteal -m not slow tests/data",
     ]
+
+
+def test_tune_passes_its_arguments_on_from_any_folder(checkout, tmp_path):
+    made = calls(checkout, "scripts/tune", "--trials", "3", "--", "--epochs", "4", cwd=tmp_path)
+    assert made == ["setup dev", f"{tmp_path}: -P -m trainer.tune --trials 3 -- --epochs 4"]
 
 
 def test_all_tests_need_the_serving_environment_too(checkout, tmp_path):

@@ -105,6 +105,16 @@ def test_a_trial_that_publishes_nothing_can_register_nothing():
         parse(["--validation-only", "--register"], {})
 
 
+def test_an_experiment_needs_a_place_and_a_name_that_can_be_one():
+    place = ["--vertex-project", "my-project", "--vertex-region", "us-central1"]
+    assert parse(["--experiment", "first", *place], {}).experiment == "first"
+    with pytest.raises(SettingsError, match="--experiment – expected --vertex-project and --vertex-region with it"):
+        parse(["--experiment", "first"], {})
+    for name in ("First", "first_one", "-first", "x" * 116):
+        with pytest.raises(SettingsError, match="--experiment – expected at most 115 of a-z"):
+            parse([f"--experiment={name}", *place], {})
+
+
 LOG_FORMATS = [
     ({}, [], "text"),
     ({"CLOUD_ML_JOB_ID": "1"}, [], "json"),

@@ -1,4 +1,6 @@
-"""A small Vertex AI Model Registry for tests: Google's gRPC API over TLS, typed by the SDK's own messages.
+"""A small Vertex AI for tests: Google's gRPC API over TLS, typed by the SDK's own messages.
+
+Model Registry, Experiments and the TensorBoard behind them::
 
     with vertex_server() as server:
         os.environ.update(server.environment)
@@ -25,9 +27,10 @@ from google.longrunning import operations_pb2
 from google.protobuf import any_pb2, empty_pb2
 
 from tests.support.certificates import local_identity
+from tests.support.experiment_store import ExperimentStore
 from tests.support.model_store import ModelStore, VertexError, require
 
-_SERVICE = "/google.cloud.aiplatform.v1.ModelService/"
+_API = "/google.cloud.aiplatform.v1."
 _GET_OPERATION = "/google.longrunning.Operations/GetOperation"
 
 
@@ -45,10 +48,14 @@ class _Fault:
 
 
 class VertexServer(grpc.GenericRpcHandler):
-    """Serves on a free port of this machine. ``store`` is what it keeps, ``calls`` the methods that were asked for."""
+    """Serves on a free port of this machine.
+
+    ``store`` and ``experiments`` are what it keeps, ``calls`` the methods that were asked for.
+    """
 
     def __init__(self) -> None:
         self.store = ModelStore()
+        self.experiments = ExperimentStore()
         self.calls: list[str] = []
         self._operations: dict[str, tuple[float, Any, str]] = {}
         self._faults: list[_Fault] = []
@@ -64,6 +71,8 @@ class VertexServer(grpc.GenericRpcHandler):
             "DeleteModelVersion": (types.DeleteModelVersionRequest, self._delete),
             "ImportModelEvaluation": (types.ImportModelEvaluationRequest, self.store.import_evaluation),
             "ListModelEvaluations": (types.ListModelEvaluationsRequest, self._list_evaluations),
+            "DeleteContext": (types.DeleteContextRequest, self._delete_context),
+            **self.experiments.methods,
         }
 
     @property
@@ -94,8 +103,8 @@ class VertexServer(grpc.GenericRpcHandler):
         if details.method == _GET_OPERATION:
             read = operations_pb2.GetOperationRequest.FromString
             return self._handler("GetOperation", read, self._get_operation)
-        name = details.method.removeprefix(_SERVICE)
-        if name not in self._methods:
+        name = details.method.rpartition("/")[2]
+        if not details.method.startswith(_API) or name not in self._methods:
             return None
         request_type, answer = self._methods[name]
         return self._handler(name, request_type.deserialize, answer)
@@ -146,6 +155,10 @@ class VertexServer(grpc.GenericRpcHandler):
 
     def _delete(self, request: types.DeleteModelVersionRequest) -> operations_pb2.Operation:
         self.store.delete(request.name)
+        return self._start(0, empty_pb2.Empty(), "")
+
+    def _delete_context(self, request: types.DeleteContextRequest) -> operations_pb2.Operation:
+        self.experiments.delete(request)
         return self._start(0, empty_pb2.Empty(), "")
 
     def _list_versions(self, request: types.ListModelVersionsRequest) -> types.ListModelVersionsResponse:

@@ -4,11 +4,13 @@ import json
 import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.support.jobs import PROJECT, QUICK, environment
+from tests.support.vertex_server import VertexServer, vertex_server
 from trainer.settings import parse
 
 pytestmark = pytest.mark.slow
@@ -24,10 +26,22 @@ sys.exit(task.main(sys.argv[1:]))
 """
 
 
-def test_a_trial_reports_validation_and_never_looks_at_test(cache: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-c", WITHOUT_TEST, *QUICK, "--data-cache-dir", str(cache)]
+@pytest.fixture
+def vertex() -> Iterator[VertexServer]:
+    with vertex_server() as server:
+        yield server
+
+
+def test_a_trial_reports_validation_and_never_looks_at_test(cache: Path, tmp_path: Path, vertex: VertexServer) -> None:
+    command = [sys.executable, "-c", WITHOUT_TEST, *QUICK, "--data-cache-dir", str(cache), "--experiment", "first"]
     env = environment(
-        PYTHONPATH=str(PROJECT), CLUSTER_SPEC='{"task": {"trial": "3"}}', CLOUD_ML_HP_METRIC_FILE="reports"
+        PYTHONPATH=str(PROJECT),
+        CLUSTER_SPEC='{"task": {"trial": "3"}}',
+        CLOUD_ML_HP_METRIC_FILE="reports",
+        TRAINER_VERTEX_PROJECT="my-project",
+        TRAINER_VERTEX_REGION="us-central1",
+        TRAINER_VERTEX_ENDPOINT=vertex.endpoint,
+        **vertex.environment,
     )
 
     def run(*more: str) -> subprocess.CompletedProcess[str]:
@@ -42,6 +56,12 @@ def test_a_trial_reports_validation_and_never_looks_at_test(cache: Path, tmp_pat
     assert last.startswith(f"validation accuracy {float(reports[-1]['val_accuracy']):.4f}, of epoch ")
     assert not list(tmp_path.rglob("manifest.json"))
     assert not list(tmp_path.rglob("saved_model.pb"))
+    [told] = (dict(thing.metadata) for name, thing in vertex.experiments.things.items() if "/contexts/first-" in name)
+    assert dict(told["_params"]).items() >= {"learning_rate": 0.002, "filters": "8,16", "data": "synthetic"}.items()
+    # The run's own last epoch; reports are about the best one so far.
+    assert told["_metrics"]["epoch"] == 3
+    assert {"loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "seconds"} <= set(told["_metrics"])
+    assert told["_state"] == "COMPLETE"
     # The whole job goes on from there, on another machine, where the file is not: all is reported again.
     (tmp_path / "reports").unlink()
     whole = run("--learning_rate=0.002")
