@@ -22,8 +22,8 @@ def test_copies_hold_every_example_that_often(tmp_path: Path) -> None:
 def test_growth_is_told_as_a_line_and_a_deviation() -> None:
     sizes = [Growth(images, 0, 0, 1 + images / 2**20, 0, seconds, 0) for images, seconds in ((1024, 9), (2048, 22))]
     assert summary(sizes) == (
-        "The peak is about 1.00 GiB and 1.0 KiB more an image. The time of an image in an epoch differs by at most 10 % "
-        "from its mean over the sizes."
+        "The peak is about 1.00 GiB and 1.0 KiB more an image. "
+        "The time of an image in an epoch differs by at most 10 % from its mean over the sizes."
     )
 
 

@@ -3,6 +3,7 @@ import pytest
 from numpy.typing import NDArray
 
 from trainer.contract import Examples
+from trainer.data import leakage
 from trainer.data.leakage import Copy, find_copies, find_repeats, nearest_distances
 
 
@@ -88,8 +89,12 @@ def test_nearest_distances_are_those_of_a_plain_search() -> None:
     assert nearest_distances(train[4_000:], test) == pytest.approx(plain, abs=0.1)
 
 
-def test_what_is_near_is_found_among_images_of_the_same_brightness() -> None:
-    """More blocks than one, of all brightnesses; the near ones lie at, above and below the brightness of the image."""
+@pytest.mark.parametrize("block", [1, 1024])
+def test_what_is_near_is_found_among_images_of_about_the_same_brightness(
+    block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the near ones, one is as bright as the image, one brighter, one darker."""
+    monkeypatch.setattr(leakage, "_TEST_BLOCK", block)
     random = np.random.default_rng(2)
     brightness = random.integers(20, 200, (9_000, 1, 1, 1))
     train = (brightness + random.integers(0, 50, (9_000, 28, 28, 1))).astype(np.uint8)
