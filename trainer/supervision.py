@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from trainer.errors import Interrupted
 
+PASSED_ON = (signal.SIGTERM, signal.SIGINT)
 _PR_SET_PDEATHSIG = 1  # of prctl(2)
 
 
@@ -30,10 +31,12 @@ def supervised(work: Callable[[], int], told: Callable[[Interrupted], int]) -> i
             code = work()
         except Exception:
             traceback.print_exc()
+        for number in PASSED_ON:
+            signal.signal(number, signal.SIG_IGN)  # Too late for them: what it ended with stands.
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in PASSED_ON:
         signal.signal(number, lambda received, _: os.kill(child, received))
     _, status = os.waitpid(child, 0)
     code = os.waitstatus_to_exitcode(status)
