@@ -54,7 +54,9 @@ class Model:
     @property
     def images_seen(self) -> int:
         images = self.params["settings"]["limit_train"] or self.data["counts"]["train"]
-        return int(self.params["epochs_run"]) * (images - int(self.metrics["validation"]["n"]))
+        # Models of before there was that setting visited every image.
+        share = self.params["settings"].get("visit_fraction", 1.0)
+        return int(self.params["epochs_run"]) * round(share * (images - int(self.metrics["validation"]["n"])))
 
 
 def read(folder: Path) -> Model:

@@ -82,3 +82,8 @@ def test_the_confusable_classes_before_and_after(models: list[Model], tmp_path: 
     assert rows[0] == ["T-shirt/top", "80.0", "95.0 ± 1.0", "0.900", "0.900 ± 0.000"]
     assert [row[0] for row in rows] == ["T-shirt/top", "Pullover", "Coat", "Shirt"]
     assert "Before: `--preset reference`." in results.report(models, before)
+
+
+def test_an_epoch_that_visits_half_of_the_images_sees_half_of_them(models: list[Model]) -> None:
+    params = {**models[0].params, "settings": {**models[0].params["settings"], "visit_fraction": 0.5}}
+    assert Model(params, models[0].metrics, models[0].classes, models[0].data).images_seen == 270_000
