@@ -1,0 +1,79 @@
+"""Several real processes train one model: the weights of one process, also after a replica was killed.
+
+Equal means to 1e-5 after an epoch of ten steps, the last of them on a smaller batch that no number of devices divides.
+Beyond that Adam makes much of the last digit: it divides a gradient by its size, however small.
+"""
+
+import importlib.util
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.local_jobs import BUCKET, TINY, largest_difference, local_job, weights_after
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="needs the extra: pip install .[jax]"),
+]
+
+RUNS = BUCKET / "multi-host"
+TOLERANCE = 1e-5
+ONE_EPOCH = (*TINY, "--epochs", "1", "--learning-rate", "0.001", "--validation-only")
+
+
+def train(work: Path, run: str, workers: int, *more: str, flags: Sequence[str], **env: str) -> Any:
+    hosts = ["--set", f"workerPoolSpecs.1.replicaCount={workers}", "--set", f"run={run}"]
+    return local_job("multi-host", *hosts, *more, work=work, trainer_flags=flags, **env)
+
+
+@pytest.fixture(scope="module")
+def one_epoch(cache: Path) -> tuple[str, ...]:
+    return (*ONE_EPOCH, "--data-cache-dir", str(cache))
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("hosts")
+
+
+@pytest.fixture(scope="module")
+def alone(work: Path, one_epoch: tuple[str, ...], compiled: dict[str, str]) -> dict[str, Any]:
+    """The state after an epoch in one process on one device."""
+    done = train(work, "alone", 0, flags=one_epoch, **compiled)
+    assert done.returncode == 0, done.stdout
+    assert "training on 1 devices" in done.stdout
+    return weights_after(1, work / RUNS / "alone")
+
+
+LAYOUTS = {"two-hosts": (1, 1), "four-hosts": (3, 1), "three-devices-of-one-host": (0, 3)}
+
+
+@pytest.mark.parametrize("run", LAYOUTS)
+def test_the_weights_are_those_of_one_process(alone, work, one_epoch, compiled, run):
+    workers, devices = LAYOUTS[run]
+    env = {**compiled, "XLA_FLAGS": f"--xla_force_host_platform_device_count={devices}"}
+    done = train(work, run, workers, flags=one_epoch, **env)
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.count(f"training on {(workers + 1) * devices} devices") == workers + 1
+    assert largest_difference(weights_after(1, work / RUNS / run), alone) <= TOLERANCE
+    # Only the primary tells of epochs, which is where it writes them, too.
+    assert set(re.findall(r"^(\S+) \| INFO epoch", done.stdout, flags=re.MULTILINE)) == {"workerpool0-0"}
+
+
+def test_a_killed_replica_ends_the_job_and_a_restart_goes_on(work, cache, compiled):
+    flags = (*TINY, "--data-cache-dir", str(cache))
+    loss = ["--preempt-after", "epoch 1/", "--no-notice"]
+    lost = train(work, "lost", 1, *loss, "--set", "scheduling.restartJobOnWorkerRestart=false", flags=flags, **compiled)
+    assert lost.returncode == 9, lost.stdout
+    assert "another replica of this job is gone" in lost.stdout
+    assert "Traceback" not in lost.stdout
+    assert not (work / RUNS / "lost" / "model" / "manifest.json").exists()
+    after_loss = weights_after(1, work / RUNS / "lost")
+    ended = train(work, "lost", 1, flags=(*flags, "--resume", "require"), **compiled)
+    assert ended.returncode == 0, ended.stdout
+    assert re.findall(r"INFO epoch (\d)/", ended.stdout) == ["2"]
+    assert (work / RUNS / "lost" / "model" / "manifest.json").exists()
+    assert largest_difference(weights_after(1, work / RUNS / "lost"), after_loss) == 0
