@@ -1,9 +1,11 @@
-"""How a command ends before its time: one line on stderr, and the exit code of what happened."""
+"""How a command ends before its time: one line that says why, and the exit code of what happened."""
 
+import logging
 import signal
 import sys
 import traceback
 
+from trainer import logs
 from trainer.errors import Interrupted, StorageError, TrainerError
 
 
@@ -13,17 +15,31 @@ def interrupt_on_signals() -> None:
     signal.signal(signal.SIGINT, _interrupt)
 
 
-def fail(command: str, error: TrainerError | Interrupted | OSError, *, verbose: bool) -> int:
-    """Say why ``command`` ends; Vertex AI shows what stands on stderr as an error. Returns the exit code."""
+def fail(command: str, error: TrainerError | Interrupted | OSError, *, verbose: bool, log_format: str = "text") -> int:
+    """Say why ``command`` ends, on stderr or, with ``log_format`` "json", as its log does. Returns the exit code."""
     if isinstance(error, OSError):  # A full or failing disk under a library that writes files by itself.
         received, do = str(error), "see to the disk"
         error = StorageError(
             "a file can't be read or written", expected="a disk with room and permissions", received=received, do=do
         )
+    line = f"{command}: {error}"
+    if log_format == "json":
+        _say_json(line, error, verbose=verbose)
+        return error.exit_code
     if verbose:
         traceback.print_exception(error)
-    print(f"{command}: {error}", file=sys.stderr)
+    print(line, file=sys.stderr)
     return error.exit_code
+
+
+def _say_json(line: str, error: TrainerError | Interrupted, *, verbose: bool) -> None:
+    """By itself, and not through the log, which a wrong setting ends before it is set up."""
+    level = logging.WARNING if isinstance(error, Interrupted) else logging.ERROR
+    record = logging.LogRecord("trainer", level, __file__, 0, line, None, None)
+    record.exit_code = error.exit_code
+    if verbose:
+        record.exc_info = (type(error), error, error.__traceback__)
+    print(logs.JsonFormatter().format(record), flush=True)
 
 
 def _interrupt(number: int, _frame: object) -> None:

@@ -1,8 +1,9 @@
 """What the steps of the recipe hand to each other."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from trainer.cloud.environment import Cluster
 from trainer.settings import Settings
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ class Job:
     dataset: "Dataset"
     split: "Split"
     data_report: dict[str, Any]
+    cluster: Cluster = field(default_factory=Cluster)
 
     @property
     def validation(self) -> "Examples":

@@ -20,11 +20,10 @@ log = logging.getLogger(__name__)
 
 def build_model_folder(job: Job, trained: Trained, folder: Path) -> None:
     """Fill ``folder``: the SavedModel, what it is worth on test, pictures, report, and the manifest at last."""
-    from trainer.artifacts.export import export_saved_model
     from trainer.artifacts.manifest import Manifest, describe_files, write_manifest
     from trainer.artifacts.report import Facts, write_html_report, write_model_card
 
-    predict = export_saved_model(trained.network, folder, job.validation.images[:PROBE_IMAGES])
+    predict = export(job, trained, folder)
     metadata = folder / METADATA_DIR
     metadata.mkdir()
     metrics, classes = evaluate(job, trained, predict, metadata)
@@ -57,6 +56,18 @@ def build_model_folder(job: Job, trained: Trained, folder: Path) -> None:
         files=describe_files(folder),
     )
     write_manifest(folder, manifest)
+
+
+def export(job: Job, trained: Trained, folder: Path) -> "Predict":
+    """Write the SavedModel into ``folder``, always by TensorFlow; return its predictor, loaded back from there."""
+    probe = job.validation.images[:PROBE_IMAGES]
+    if job.settings.backend == "tensorflow":
+        from trainer.artifacts.export import export_saved_model
+
+        return export_saved_model(trained.network, folder, probe)
+    from trainer.export_process import export_on_tensorflow
+
+    return export_on_tensorflow(job.settings, trained, folder, probe)
 
 
 def evaluate(job: Job, trained: Trained, predict: "Predict", pictures: Path) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from trainer import origins
 from trainer.commandline import complaint, describe, flag, table
 from trainer.errors import SettingsError
-from trainer.fields import About, Folder, Form, Place, Real, Switch, Text, Whole, Widths, about, as_text
+from trainer.fields import About, ExperimentName, Folder, Form, Place, Real, Switch, Text, Whole, Widths, about, as_text
 from trainer.presets import Preset
 
 #: Set by Vertex AI in every job, or in every job with a baseOutputDirectory.
@@ -71,9 +71,7 @@ class Settings(BaseModel):
     validation_only: Annotated[Switch, _running()] = False
     """train and validate, and end there: no test image is looked at, no model published; for the trials of tuning"""
     hypertune_file: Annotated[
-        Folder | None,
-        Form("FILE", "a local file"),
-        _running(environment="CLOUD_ML_HP_METRIC_FILE", has_flag=False, later="in a trial Vertex AI's own place"),
+        _File, _running(environment="CLOUD_ML_HP_METRIC_FILE", has_flag=False, later="in a trial Vertex AI's own place")
     ] = None
     """where a trial of tuning reports each epoch's validation accuracy"""
     trial: Annotated[Text | None, _running(environment="CLOUD_ML_TRIAL_ID", has_flag=False, later="none")] = None
@@ -89,13 +87,22 @@ class Settings(BaseModel):
     """everything random derives from it"""
     epochs: Annotated[Whole, Field(ge=1), _recipe(unit="epochs")] = 50
     """passes over the training images, at most"""
+    visit_fraction: Annotated[Real, Field(gt=0, le=1), _recipe()] = 1.0
+    """share of the training images that an epoch visits"""
+    hard_fraction: Annotated[Real, Field(ge=0, lt=1), _recipe()] = 0.0
+    """share of the training images that every epoch visits because their latest loss was the highest; the rest of
+    its visits is random"""
     batch_size: Annotated[Whole, Field(ge=1), _recipe(unit="images")] = 32
     """images a training step sees"""
     schedule: Annotated[Literal["plateau", "triangular"], _recipe()] = "plateau"
     """plateau = the rate is lowered when the validation loss stops falling; triangular = it rises, then falls to 0 by
     the last epoch"""
+    optimizer: Annotated[Literal["adam", "muon"], _recipe()] = "adam"
+    """muon = the kernels of convolutions move by orthogonal matrices, everything else by Adam"""
     learning_rate: Annotated[Real, Field(gt=0, le=1), _recipe()] = 1e-3
     """Adam's rate at the start; with a triangular schedule, the highest"""
+    kernel_learning_rate: Annotated[Real, Field(gt=0, le=1), _recipe()] = 0.08
+    """Muon's rate when Adam's is --learning-rate; 1 = a kernel moves by its own length"""
     warmup_fraction: Annotated[Real, Field(ge=0, lt=1), _recipe()] = 0.2
     """share of a triangular schedule in which the rate rises"""
     min_learning_rate: Annotated[Real, Field(ge=0, le=1), _recipe()] = 1e-6
@@ -108,10 +115,16 @@ class Settings(BaseModel):
     """epochs without a better validation loss until training stops; the best weights are kept"""
     clip_norm: Annotated[Real, Field(gt=0), _recipe()] = 1.0
     """each gradient is scaled down to at most this L2 norm"""
+    label_smoothing: Annotated[Real, Field(ge=0, lt=1), _recipe()] = 0.0
+    """share of each label that is spread evenly over all classes; 0 = off"""
     weight_decay: Annotated[Real, Field(ge=0, lt=1), _recipe()] = 1e-5
     """Adam's decoupled weight decay; 0 = off"""
     precision: Annotated[Literal["auto", "float32", "bfloat16"], _recipe()] = "auto"
     """of the arithmetic; auto = bfloat16 where the processor or GPU has it"""
+    backend: Annotated[Literal["tensorflow", "jax"], _recipe(environment="KERAS_BACKEND", later="tensorflow")] = (
+        "tensorflow"
+    )
+    """what Keras computes with; jax, an extra of the package, uses every GPU of a host, and several hosts"""
 
     network: Annotated[Literal["cnn", "residual"], _network()] = "cnn"
     """cnn = the reference; residual = more accurate for the same time"""
@@ -124,8 +137,9 @@ class Settings(BaseModel):
     """share dropped after each block; 0 = off; only in the cnn"""
     dense_dropout: Annotated[Real, Field(ge=0, lt=1), _network()] = 0.5
     """share dropped before the last layer; 0 = off; only in the cnn"""
-    flip_averaging: Annotated[Switch, _network()] = False
-    """the served model looks at each image and at its mirror image, and gives the mean: twice the time"""
+    views: Annotated[Literal["one", "flip", "flip-and-shift"], _network()] = "one"
+    """what the served model looks at and averages over: the image; also its mirror image, for twice the time; also
+    both moved by a pixel, for six times the time"""
 
     rotation_degrees: Annotated[Real, Field(ge=0, le=180), _augmentation(unit="degrees")] = 15.0
     """turned by up to this, either way; 0 = off"""
@@ -139,6 +153,8 @@ class Settings(BaseModel):
     """shrunk or enlarged by up to this share, each axis; 0 = off"""
     horizontal_flip: Annotated[Switch, _augmentation()] = True
     """mirror each image with probability ½"""
+    erase_probability: Annotated[Real, Field(ge=0, le=1), _augmentation()] = 0.0
+    """blacken a random rectangle of this share of the images; 0 = off"""
 
     # Not "register": pydantic's models have a method of that name.
     register_model: Annotated[Switch, _release(short="--register")] = False
@@ -161,12 +177,7 @@ class Settings(BaseModel):
         Text | None, _release(environment="TRAINER_VERTEX_ENDPOINT", has_flag=False, later="the region's own")
     ] = None
     """host and port of Vertex AI, for Private Service Connect"""
-    experiment: Annotated[
-        Text | None,
-        Field(pattern=r"^[a-z0-9][a-z0-9-]{0,114}$"),
-        Form("NAME", "at most 115 of a-z, 0-9, '-', the first no '-'"),
-        _place(environment="TRAINER_EXPERIMENT", later="none"),
-    ] = None
+    experiment: Annotated[ExperimentName | None, _place(environment="TRAINER_EXPERIMENT", later="none")] = None
     """of Vertex AI Experiments, which gets settings and each epoch's figures; needs --vertex-project and -region"""
     experiment_tensorboard: Annotated[
         Text | None, _place(environment="TRAINER_EXPERIMENT_TENSORBOARD", later="none")
@@ -188,6 +199,10 @@ class Settings(BaseModel):
             do = "lower it, or raise the learning rate"
             received = self.min_learning_rate
             complaints.append(complaint("--min-learning-rate", expected=expected, received=received, do=do))
+        if self.hard_fraction > self.visit_fraction:
+            expected = f"at most the --visit-fraction, {self.visit_fraction:g}"
+            do = "lower it, or visit more images"
+            complaints.append(complaint("--hard-fraction", expected=expected, received=self.hard_fraction, do=do))
         if self.output_dir is not None and self.output_dir == self.checkpoint_dir:
             expected = "another place than the --output-dir"
             do = "keep checkpoints beside the model, not in it"
@@ -256,7 +271,7 @@ def parse(argv: Sequence[str], env: Mapping[str, str]) -> Settings:
         complaints.append(str(error))
     if complaints:
         raise SettingsError("; ".join(complaints))
-    log_format = _choose_log_format(asked.log_format, env)
+    log_format = choose_log_format(asked.log_format, env)
     if "print_settings" in given:
         found_in = {name: item.origin for name, item in given.items()}
         found_in["log_format"] += f", here {log_format}"
@@ -270,7 +285,8 @@ def settings_table() -> str:
     return table(FIELDS)
 
 
-def _choose_log_format(asked: str, env: Mapping[str, str]) -> str:
+def choose_log_format(asked: str, env: Mapping[str, str]) -> str:
+    """ "text" or "json": what ``auto`` means here."""
     if asked != "auto":
         return asked
     return "json" if any(env.get(mark) for mark in _VERTEX_MARKS) else "text"

@@ -30,8 +30,10 @@ def main(argv: Sequence[str] | None = None, env: Mapping[str, str] | None = None
         options = parse(sys.argv[1:] if argv is None else argv, os.environ if env is None else env)
         verbose = options.verbose
         logs.configure("text", verbose=verbose)
-        # google-auth asks, in the background, for something that a closed network does not have.
-        logging.getLogger("urllib3").setLevel(logging.ERROR)
+        # Of what google-auth looks for in vain, on a closed network or without an account, we say what matters.
+        for library in ("urllib3", "google.auth"):
+            logging.getLogger(library).setLevel(logging.ERROR)
+
         return run(options)
     except BrokenPipeError:  # Whoever read our output has seen enough.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -118,7 +120,8 @@ def _send(job: "Job", rest: "GoogleRest", service: "JobService", options: Namesp
     try:
         end = follow(service, JobLogs(rest, job.project, number), name, _say)
     except Interrupted as error:
-        raise Interrupted(f"{error}; the job goes on: gcloud ai {group} stream-logs {number} {place}") from error
+        said = str(error).partition(" – ")[0]
+        raise Interrupted(f"{said} – the job goes on: gcloud ai {group} stream-logs {number} {place}") from error
     if end.succeeded:
         _say(f"done: {job.output}/model" if not job.is_tuning else f"done: gcloud ai {group} describe {number} {place}")
         return 0

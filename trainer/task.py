@@ -5,6 +5,7 @@ reporting libraries are imported where their step begins, so that ``--help``, a 
 is already done answer without waiting for them.
 """
 
+import importlib.util
 import logging
 import os
 import sys
@@ -15,13 +16,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainer import logs, registry
+from trainer.cloud.environment import Cluster, read_cluster
 from trainer.contract import MANIFEST_NAME, MODEL_FOLDER_ENTRIES, RELEASE_NAME
 from trainer.ending import fail, interrupt_on_signals
-from trainer.errors import Interrupted, StorageError, TrainerError
+from trainer.errors import Interrupted, SettingsError, StorageError, TrainerError
 from trainer.job import Job
 from trainer.registry_commandline import parse as parse_registry
-from trainer.settings import Settings, parse, run_id
+from trainer.settings import Settings, choose_log_format, parse, run_id
 from trainer.storage import Folder, ensure_vacant, open_folder, publish
+from trainer.supervision import supervised
 
 if TYPE_CHECKING:
     from trainer.training.checkpoint import Checkpoints, TrainingState
@@ -33,28 +36,62 @@ log = logging.getLogger("trainer")
 
 
 def main(argv: Sequence[str] | None = None, env: Mapping[str, str] | None = None) -> int:
-    """Run the job and return its exit code; a foreseen failure is one line on stderr."""
+    """Run the job and return its exit code; a foreseen failure is one line on stderr, or of the log under Vertex AI."""
     interrupt_on_signals()
     env = os.environ if env is None else env
-    verbose = False
+    verbose, log_format = False, choose_log_format("auto", env)
     try:
         settings = parse(sys.argv[1:] if argv is None else argv, env)
-        verbose = settings.verbose
+        verbose, log_format = settings.verbose, settings.log_format
         logs.configure(settings.log_format, verbose=verbose)
-        if settings.register_model:
+        cluster = read_cluster(env)
+        refuse_training_apart(settings, cluster)
+    except (TrainerError, Interrupted, OSError) as error:
+        return fail("trainer.task", error, verbose=verbose, log_format=log_format)
+    if cluster.replicas == 1:
+        return train_and_register(settings, cluster, env)
+    return supervised(lambda: train_and_register(settings, cluster, env))
+
+
+def train_and_register(settings: Settings, cluster: Cluster, env: Mapping[str, str]) -> int:
+    """Run the job as one replica of ``cluster`` and return its exit code; only the primary registers the model."""
+    os.environ["KERAS_BACKEND"] = settings.backend  # Keras reads it when it is imported.
+    registers = settings.register_model and cluster.is_primary
+    try:
+        if registers:
             registry.prepare(registration(settings, "the model to come", env), env)
-        model = run(settings)
-        if settings.register_model and model:
+        model = run(settings, cluster)
+        if registers and model:
             register(settings, model, env)
     except (TrainerError, Interrupted, OSError) as error:
-        return fail("trainer.task", error, verbose=verbose)
+        return fail("trainer.task", error, verbose=settings.verbose, log_format=settings.log_format)
     return 0
 
 
-def run(settings: Settings) -> Folder | None:
+def refuse_training_apart(settings: Settings, cluster: Cluster) -> None:
+    """Raise SettingsError where each replica would train alone, and then write over the others' model."""
+    if cluster.replicas > 1 and settings.backend != "jax":
+        raise SettingsError(
+            "several replicas can't train one Keras model on TensorFlow"
+            " (https://github.com/keras-team/keras/issues/20585)",
+            expected="--backend jax, or one replica",
+            received=f"{cluster.replicas} replicas and --backend {settings.backend}",
+            do="give every pool of the job an image with JAX and KERAS_BACKEND=jax",
+        )
+    if settings.backend == "jax" and importlib.util.find_spec("jax") is None:
+        raise SettingsError(
+            "JAX is not installed",
+            expected="the package's extra of that name",
+            received="--backend jax",
+            do="pip install '.[jax]', or take the image that has it",
+        )
+
+
+def run(settings: Settings, cluster: Cluster | None = None) -> Folder | None:
     """From the data's place to a committed model folder; with ``--validation-only`` to a trained network's worth.
 
-    Raises TrainerError for all that can be foreseen.
+    Replicas of ``cluster`` other than the primary train along, and write nothing. Raises TrainerError for all that can
+    be foreseen.
     """
     from trainer.data import idx
     from trainer.data.checks import check
@@ -77,21 +114,19 @@ def run(settings: Settings) -> Folder | None:
         limit_train=settings.limit_train,
         limit_test=settings.limit_test,
     )
-    ensure_vacant(output, marker=MANIFEST_NAME, owned=LEFTOVERS)
-    output.check_writable()
-    if settings.tensorboard_dir:
-        open_folder(settings.tensorboard_dir).check_writable()
-    job = Job(settings, identity, source, dataset, split, data_report)
-    checkpoints, start = open_checkpoints(job)
+    job = Job(settings, identity, source, dataset, split, data_report, cluster or Cluster())
+    checkpoints, start = prepare_places(job, output) if job.cluster.is_primary else (None, None)
     from trainer.model_folder import build_model_folder
     from trainer.training_run import train
 
     trained = train(job, checkpoints, start)
+    if not job.cluster.is_primary:
+        log.info("trained along to the end; the primary commits %s", output.uri)
+        return output
     if settings.validation_only:
         best = trained.state.history[trained.state.early_stop.best_epoch - 1]
         log.info("validation accuracy %.4f, of epoch %d; no model is published", best["val_accuracy"], best["epoch"])
         return None
-
     with tempfile.TemporaryDirectory(prefix="trainer-model-") as staging:
         build_model_folder(job, trained, Path(staging))
         publish(Path(staging), output, marker=MANIFEST_NAME, owned=LEFTOVERS)
@@ -141,6 +176,15 @@ def is_committed(output: Folder, identity: str) -> bool:
     return manifest is not None
 
 
+def prepare_places(job: Job, output: Folder) -> "tuple[Checkpoints, TrainingState | None]":
+    """See that what is to be written can be written, before an hour is spent on it; then ``open_checkpoints``."""
+    ensure_vacant(output, marker=MANIFEST_NAME, owned=LEFTOVERS)
+    output.check_writable()
+    if job.settings.tensorboard_dir:
+        open_folder(job.settings.tensorboard_dir).check_writable()
+    return open_checkpoints(job)
+
+
 def open_checkpoints(job: Job) -> "tuple[Checkpoints, TrainingState | None]":
     """The run's checkpoints, and the state to go on from as ``--resume`` asks for it."""
     from trainer.artifacts.provenance import code_fingerprint, versions
@@ -156,7 +200,7 @@ def open_checkpoints(job: Job) -> "tuple[Checkpoints, TrainingState | None]":
             "data": job.data_report["fingerprint"],
             "split": job.split.fingerprint,
             "code": code_fingerprint(),
-            "versions": {name: versions().get(name) for name in ("keras", "tensorflow")},
+            "versions": {name: versions().get(name) for name in ("keras", settings.backend)},
         },
     )
     if settings.resume == "never":

@@ -2,8 +2,8 @@
 
 import logging
 import sys
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import fields
 from functools import partial
 from math import ceil
@@ -12,23 +12,27 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from trainer.artifacts.provenance import code_fingerprint
 from trainer.cloud.experiments import Destination, ExperimentReport
 from trainer.contract import Examples
-from trainer.data.batches import epoch_order
+from trainer.data.batches import epoch_order, visited
 from trainer.fields import as_text
 from trainer.job import Job, Trained
 from trainer.model.augment import AugmentLimits, draw_transforms
 from trainer.model.cnn import build_cnn
-from trainer.model.flip_averaging import with_flip_averaging
-from trainer.model.precision import dtype_policy, resolve_precision
+from trainer.model.precision import accelerators, dtype_policy, resolve_precision
 from trainer.model.residual import build_residual
+from trainer.model.spread import spread
 from trainer.model.training_model import with_augmentation
+from trainer.model.views import with_flips, with_flips_and_shifts
 from trainer.settings import Settings
 from trainer.storage import open_folder
+from trainer.training import replicas
 from trainer.training.checkpoint import Checkpoints, TrainingState
-from trainer.training.fit import Networks, Recipe, TrainingData, fit
+from trainer.training.fit import Networks, Observer, Recipe, TrainingData, fit
 from trainer.training.hypertune import DEFAULT_FILE, TrialReports
-from trainer.training.progress import EpochReporter, Listener
+from trainer.training.progress import EpochReporter, Follower, Listener
+from trainer.training.temperature import cool
 from trainer.training.tensorboard import EpochEvents
 
 if TYPE_CHECKING:
@@ -40,36 +44,82 @@ CALIBRATION_IMAGES = 5000
 log = logging.getLogger(__name__)
 
 
-def train(job: Job, checkpoints: Checkpoints, start: TrainingState | None) -> Trained:
-    """Train the network, or go on from ``start``, and choose its weights by the validation part."""
+def train(job: Job, checkpoints: Checkpoints | None, start: TrainingState | None) -> Trained:
+    """Train the network, or go on from ``start``, and choose its weights by the validation part.
+
+    Together with the job's other replicas, of which the primary has ``checkpoints`` and may have a ``start``.
+    """
+    settings, cluster = job.settings, job.cluster
+    with replicas.lost_replicas_interrupt():
+        if cluster.replicas > 1:
+            replicas.join(cluster.addresses, cluster.rank)
+        precision = resolve_precision(settings.precision)
+        if cluster.replicas > 1:
+            replicas.agree(f"{job.run_id} {code_fingerprint()} {precision}")
+            start = replicas.told_by_primary(start)
+        use_devices(settings.backend)
+        state = train_network(job, precision, checkpoints, start)
+        if settings.backend == "jax":
+            replicas.leave()
+    served = network_builder(settings)(dtype="float32")
+    served.set_weights(state.best)
+    if settings.label_smoothing:
+        log.info("logits divided by a temperature of %.2f, fitted on validation", cool(served, job.validation))
+    return Trained(as_served(served, settings), state, precision)
+
+
+def use_devices(backend: str) -> None:
+    """Train on all accelerators where the backend can, and say which are left idle."""
+    if backend == "jax":
+        log.info("training on %d devices", replicas.use_all_devices())
+    elif len(accelerators()) > 1:
+        log.warning("%d GPUs, of which TensorFlow uses one: --backend jax uses all", len(accelerators()))
+
+
+def train_network(
+    job: Job, precision: str, checkpoints: Checkpoints | None, start: TrainingState | None
+) -> TrainingState:
+    """The last state of training; its best weights are those of the lowest validation loss."""
     settings = job.settings
-    precision = resolve_precision(settings.precision)
-    build = network_builder(settings)
-    network = build(dtype=dtype_policy(precision))
+    network = network_builder(settings)(dtype=dtype_policy(precision))
     train_part = job.dataset.train.take(job.split.train)
     log.info(
         "training %d parameters on %d images, validating on %d, in %s",
         network.count_params(), len(train_part), len(job.split.validation), precision,
     )  # fmt: skip
     recipe = recipe_of(settings)
+    with observer(job, checkpoints, start, images=len(train_part)) as watching:
+        return fit(
+            Networks(
+                with_augmentation(network, erase_probability=settings.erase_probability, seed=settings.seed),
+                network,
+                spread(network) if replicas.several() else network,
+            ),
+            training_data(job, train_part),
+            recipe=recipe,
+            start=start or recipe.initial_state(),
+            observer=watching,
+        )
+
+
+@contextmanager
+def observer(
+    job: Job, checkpoints: Checkpoints | None, start: TrainingState | None, *, images: int
+) -> Iterator[Observer]:
+    """Who commits and tells of each epoch: only the primary has ``checkpoints``."""
+    if checkpoints is None:
+        yield Follower()
+        return
+    settings = job.settings
     with ExitStack() as resources:
         reporter = EpochReporter(
             checkpoints,
             epochs=settings.epochs,
-            steps=ceil(len(train_part) / settings.batch_size),
+            steps=ceil(visits(images, settings) / settings.batch_size),
             terminal=settings.log_format == "text" and sys.stderr.isatty(),
             listeners=listeners(job, start, resources),
         )
-        state = fit(
-            Networks(with_augmentation(network), network, as_served(network, settings)),
-            training_data(job, train_part),
-            recipe=recipe,
-            start=start or recipe.initial_state(),
-            observer=resources.enter_context(reporter),
-        )
-    served = build(dtype="float32")
-    served.set_weights(state.best)
-    return Trained(as_served(served, settings), state, precision)
+        yield resources.enter_context(reporter)
 
 
 def listeners(job: Job, start: TrainingState | None, resources: ExitStack) -> list[Listener]:
@@ -119,8 +169,15 @@ def network_builder(settings: Settings) -> "Callable[..., keras.Model]":
 
 
 def as_served(network: "keras.Model", settings: Settings) -> "keras.Model":
-    """What is validated and exported: ``network`` itself, or the mean of its two looks at an image."""
-    return with_flip_averaging(network) if settings.flip_averaging else network
+    """What is exported, and measured in the end: ``network`` itself, or the mean of its looks at several views.
+
+    Training validates the network by one look: six would take longer than the epoch does.
+    """
+    if settings.views == "flip":
+        return with_flips(network)
+    if settings.views == "flip-and-shift":
+        return with_flips_and_shifts(network)
+    return network
 
 
 def recipe_of(settings: Settings) -> Recipe:
@@ -132,17 +189,26 @@ def training_data(job: Job, train_part: Examples) -> TrainingData:
     """The inputs of each epoch, drawn when it begins, and the images that are looked at after it."""
     any_order = epoch_order(len(train_part), seed=job.settings.seed, epoch=0)
     return TrainingData(
-        images_per_epoch=len(train_part),
+        images=len(train_part),
+        images_per_epoch=visits(len(train_part), job.settings),
         epoch_inputs=partial(epoch_inputs, train_part, job.settings),
         calibration=train_part.images[any_order[:CALIBRATION_IMAGES]],
         validation=job.validation,
     )
 
 
+def visits(images: int, settings: Settings) -> int:
+    """How many of ``images`` an epoch visits."""
+    return max(1, round(settings.visit_fraction * images))
+
+
 def epoch_inputs(
-    train_part: Examples, settings: Settings, epoch: int
-) -> tuple[dict[str, NDArray[Any]], NDArray[np.int32]]:
-    """The images of ``epoch`` in its order, a random warp for each, and their labels."""
+    train_part: Examples, settings: Settings, epoch: int, losses: NDArray[np.float32]
+) -> tuple[dict[str, NDArray[Any]], NDArray[np.int32], NDArray[np.int64]]:
+    """The images that ``epoch`` visits, in its order, a random warp for each; their labels; and which images these are.
+
+    Which they are depends on the latest loss of each, float32 (N,), where an epoch leaves images out.
+    """
     limits = AugmentLimits(
         rotation_degrees=settings.rotation_degrees,
         shift_fraction=settings.shift_fraction,
@@ -151,6 +217,9 @@ def epoch_inputs(
         horizontal_flip=settings.horizontal_flip,
         whole_pixels=settings.whole_pixels,
     )
-    shuffled = train_part.take(epoch_order(len(train_part), seed=settings.seed, epoch=epoch))
-    transforms = draw_transforms(len(train_part), seed=settings.seed, epoch=epoch, limits=limits)
-    return {"image": shuffled.images, "transform": transforms}, shuffled.labels
+    order = epoch_order(len(train_part), seed=settings.seed, epoch=epoch)
+    if (count := visits(len(train_part), settings)) < len(order):
+        order = visited(order, losses, visits=count, hardest=int(settings.hard_fraction * len(order)))
+    chosen = train_part.take(order)
+    transforms = draw_transforms(len(chosen), seed=settings.seed, epoch=epoch, limits=limits)
+    return {"image": chosen.images, "transform": transforms}, chosen.labels, order

@@ -2,12 +2,14 @@
 
 import sys
 
+import numpy as np
+
 from benchmarks.contenders.turns import batch_size, data, take_turns
 from trainer.contract import Examples
 from trainer.model.precision import dtype_policy
 from trainer.model.training_model import with_augmentation
 from trainer.settings import Settings
-from trainer.training.fit import TrainingData, compile_for_training, train_epoch
+from trainer.training.fit import compile_for_training, train_epoch
 from trainer.training_run import epoch_inputs, network_builder, recipe_of
 
 import keras  # isort: skip – after trainer.model, which starts it
@@ -19,14 +21,14 @@ def main() -> None:
     model = with_augmentation(network_builder(settings)(dtype=dtype_policy(settings.precision)))
     recipe = recipe_of(settings)
     compile_for_training(model, recipe, steps_per_epoch=-(-len(examples) // settings.batch_size))
-    training = TrainingData(
-        images_per_epoch=len(examples),
-        epoch_inputs=lambda epoch: epoch_inputs(examples, settings, epoch),
-        calibration=examples.images[:0],
-        validation=examples,
-    )
+    no_losses = np.zeros(len(examples), dtype=np.float32)
     silent = keras.callbacks.Callback()
-    take_turns(lambda: train_epoch(model, training, 1, recipe, silent), keras=keras.__version__)
+
+    def epoch() -> None:
+        inputs, labels, _ = epoch_inputs(examples, settings, 1, no_losses)
+        train_epoch(model, inputs, labels, 1, recipe, silent)
+
+    take_turns(epoch, keras=keras.__version__)
 
 
 main()

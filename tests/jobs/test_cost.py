@@ -14,7 +14,15 @@ from trainer.submission_cost import limit, tell
 
 ROOT = Path(__file__).parents[2]
 DISK = 100 * 0.0003
-SETTINGS = {"network": "cnn", "batch_size": 32, "limit_train": 0, "val_fraction": 0.1, "epochs": 50}
+SETTINGS = {
+    "network": "cnn",
+    "batch_size": 32,
+    "limit_train": 0,
+    "val_fraction": 0.1,
+    "epochs": 50,
+    "visit_fraction": 1.0,
+    "optimizer": "adam",
+}
 
 
 @pytest.mark.parametrize(
@@ -52,6 +60,7 @@ def test_the_expected_cost_follows_from_the_measured_speed() -> None:
         ("gpu-l4", SETTINGS, "NVIDIA_L4"),
         ("cpu", {**SETTINGS, "network": "residual"}, "residual"),
         ("cpu", {**SETTINGS, "batch_size": 8}, "a batch of 8"),
+        ("cpu", {**SETTINGS, "optimizer": "muon"}, "cnn with muon"),
     ],
 )
 def test_without_a_measured_speed_nothing_is_expected(name: str, settings: dict[str, Any], why_not: str) -> None:
@@ -69,9 +78,7 @@ def test_without_a_measured_speed_nothing_is_expected(name: str, settings: dict[
         ("tuning", {}, 4),
     ],
 )
-def test_the_worst_case_counts_every_attempt_that_vertex_makes(
-    name: str, changes: dict[str, Any], attempts: int
-) -> None:
+def test_the_worst_case_counts_every_attempt(name: str, changes: dict[str, Any], attempts: int) -> None:
     changed = job(name, changes)
     estimate, trials = cost.estimate(changed, SETTINGS), 20 if name == "tuning" else 1
     timeout = float(changed.spec["scheduling"]["timeout"].removesuffix("s"))

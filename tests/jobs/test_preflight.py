@@ -111,10 +111,10 @@ WRONG = [
     Wrong("replicas", "multi-host", {"workerPoolSpecs.1.replicaCount": 0}, ("workerPoolSpecs[1]", "at least 1")),
     Wrong(
         "several-on-tensorflow", "multi-host", {ENV: [], "workerPoolSpecs.1.containerSpec.env": []},
-        ("keras#20585", "2 replicas", "unset", "multi-host.yaml"),
+        ("keras#20585", "2 replicas with tensorflow", "multi-host.yaml"),
     ),
     Wrong(
-        "several-on-tensorflow", "multi-host", {f"{ENV}.0.value": "tensorflow"}, ("keras#20585", "jax, tensorflow")
+        "several-on-tensorflow", "multi-host", {f"{ENV}.0.value": "tensorflow"}, ("keras#20585", "jax and tensorflow")
     ),
     Wrong("pools-differ", "multi-host", {ARGS: ["--preset=quick", "--validation-only"]}, ("same image and arguments",)),
     Wrong("replica-restart", "multi-host", {"scheduling.restartJobOnWorkerRestart": GONE}, ("true", "lost")),
@@ -147,7 +147,7 @@ WRONG = [
     Wrong("env-reserved", "cpu", {ENV: env("AIP_MODEL_DIR", "gs://b/x")}, ("AIP_MODEL_DIR", "does not set itself")),
     Wrong("env-reserved", "cpu", {ENV: env("TF_CONFIG", "{}")}, ("TF_CONFIG", "take it out")),
     Wrong("env-twice", "cpu", {ENV: [*env("A", "1"), *env("A", "2")]}, ("A again",)),
-    Wrong("backend", "cpu", {ENV: env("KERAS_BACKEND", "torch")}, ("tensorflow or jax", "received torch")),
+    Wrong("flags", "cpu", {ENV: env("KERAS_BACKEND", "torch")}, ("KERAS_BACKEND", "tensorflow, jax", "received torch")),
     # the trainer's flags
     Wrong("flags", "cpu", {f"{ARGS}.1": "--epochz=3"}, ("containerSpec.args", "--epochz", "did you mean --epochs?")),
     Wrong("flags", "cpu", {f"{ARGS}.1": "--epochs=0"}, ("an integer ≥ 1", "received 0")),
@@ -178,7 +178,7 @@ WRONG = [
     Wrong("strategy", "cpu", {"scheduling.strategy": "LOW_COST"}, ("deprecated", "write SPOT")),
     Wrong("spot-retries", "gpu-t4-spot", {"scheduling.disableRetries": True}, ("six times", "take it out")),
     Wrong("spot-checkpoints", "gpu-t4-spot", {f"{ARGS}.1": "--resume=never"}, ("--resume", "begin from nothing")),
-    Wrong("spot-checkpoints", "gpu-t4-spot", {f"{ARGS}.1": "--checkpoint-dir=/work/c"}, ("--checkpoint-dir", "/work/c")),
+    Wrong("spot-checkpoints", "gpu-t4-spot", {f"{ARGS}.1": "--checkpoint-dir=/work"}, ("--checkpoint-dir", "/work")),
     Wrong("max-wait", "cpu", {"scheduling.maxWaitDuration": "600s"}, ("FLEX_START", "received STANDARD")),
     Wrong("network", "cpu", {"network": "projects/my-project/global/networks/default"}, ("number, not its id",)),
     Wrong(
@@ -207,8 +207,8 @@ WRONG = [
     Wrong("study-range", "tuning", {f"{PARAMETER}.doubleValueSpec.minValue": 0.5}, ("minValue below maxValue", "swap")),
     Wrong("study-twice", "tuning", {"trialJobSpec.workerPoolSpecs.0.containerSpec.args.3": "--learning-rate=0.01"},
           ("--learning_rate in args too",)),
-
-             Wrong("trials-share", "tuning", {"trialJobSpec.workerPoolSpecs.0.containerSpec.args.3": "--output-dir=gs://my-bucket/x"},
+    Wrong("trials-share", "tuning",
+          {"trialJobSpec.workerPoolSpecs.0.containerSpec.args.3": "--output-dir=gs://my-bucket/x"},
           ("every trial has its own place",)),
     Wrong("unknown-key", "tuning", {"trials": []}, ("the key trials", "did you mean")),
 ]  # fmt: skip
@@ -267,6 +267,8 @@ RIGHT = [
     ("gpu-l4", {f"{MACHINE}.machineType": "a3-highgpu-1g", f"{MACHINE}.acceleratorType": "NVIDIA_H100_80GB"}, {}),
     ("gpu-t4-spot", {f"{MACHINE}.acceleratorCount": "4"}, {"display_name": "größer"}),
     ("multi-host", {"workerPoolSpecs.1.replicaCount": 3}, {}),
+    ("multi-host", {f"{pool}.containerSpec.{part}": value for pool in (POOL, "workerPoolSpecs.1")
+                    for part, value in (("env", []), ("args", ["--backend=jax"]))}, {}),
     ("tuning", {f"{STUDY}.algorithm": "RANDOM_SEARCH", "maxFailedTrialCount": GONE}, {}),
     ("tuning", {f"{PARAMETER}": {"parameterId": "filters", "categoricalValueSpec": {"values": ["16,32", "32,64,128"]}}},
      {}),

@@ -4,7 +4,6 @@ import keras
 import numpy as np
 import pytest
 
-from trainer.model.flip_averaging import with_flip_averaging
 from trainer.model.residual import build_residual
 
 SMALL = {"filters": (4, 6), "seed": 3}
@@ -61,20 +60,3 @@ def test_equal_seeds_give_equal_weights_and_others_other_ones():
     first, again, other = (build_residual(filters=(4, 6), seed=seed).get_weights() for seed in (3, 3, 4))
     np.testing.assert_equal(first, again)
     assert all((a != b).any() for a, b in zip(first, other, strict=True) if a.ndim > 1)
-
-
-def test_the_mean_over_the_mirror_image_is_the_mean():
-    network = build_residual(**SMALL)
-    averaged = with_flip_averaging(network)
-    expected = (network(images()).numpy() + network(images()[:, :, ::-1]).numpy()) / 2
-    np.testing.assert_allclose(averaged(images()), expected, rtol=1e-6)
-    assert np.abs(expected - network(images()).numpy()).max() > 1e-3
-    assert averaged.output_names == ["probabilities"]
-    assert averaged.input.dtype == "uint8"
-
-
-def test_the_averaging_model_has_the_weights_of_the_network():
-    network = build_residual(**SMALL)
-    averaged = with_flip_averaging(network)
-    assert averaged.count_params() == network.count_params()
-    np.testing.assert_equal(averaged.get_weights(), network.get_weights())

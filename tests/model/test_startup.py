@@ -16,7 +16,7 @@ LOUD = f"""
 import os, runpy
 startup = runpy.run_path({str(STARTUP)!r})
 try:
-    with startup["_stderr_as_log"]():
+    with startup["stderr_as_log"]():
         os.write(2, b"I0000 a notice\\nE0000 an error\\n")
         raise ImportError("no backend")
 except ImportError as error:
@@ -42,7 +42,7 @@ def test_that_no_gpu_was_found_is_said_just_where_there_is_one(driver: str, warn
 import os, pathlib, runpy
 startup = runpy.run_path({str(STARTUP)!r})
 startup["_is_notice"].__globals__["NVIDIA_DRIVER"] = pathlib.Path({driver!r})
-with startup["_stderr_as_log"]():
+with startup["stderr_as_log"]():
     os.write(2, b"E0000 00:00:1 failed call to cuInit: INTERNAL\\n")
 """
     assert ("cuInit" in run(script).stderr) == warns

@@ -17,7 +17,7 @@ MAY_IMPORT = {
     "contract": set(),
     "errors": set(),
     "logs": set(),
-    "ending": {"errors"},
+    "ending": {"errors", "logs"},
     **dict.fromkeys(SETTINGS_PARTS, SETTINGS_PARTS | COMMON),
     "settings": SETTINGS_PARTS | COMMON,
     "storage": {"errors"},
@@ -32,7 +32,7 @@ MAY_IMPORT = {
 }
 #: The commands, the only places where stages meet, and what they are divided into.
 RECIPES = {
-    *("task", "job", "training_run", "model_folder"),
+    *("task", "job", "training_run", "model_folder", "export_process", "supervision"),
     *("registry", "registration", "examination", "measurement"),
     *("registry_commandline", "registry_commands", "registry_differences", "registry_identity"),
     *("registry_tables", "registry_vertex", "registry_views"),

@@ -7,7 +7,12 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
-LOCKS = ("requirements.lock", "requirements-dev.lock", "tests/serving_2_15/requirements.lock")
+IMAGE_LOCKS = ("requirements-cpu.lock", "requirements-gpu.lock", "requirements-jax.lock")
+LOCKS = ("requirements.lock", "requirements-dev.lock", "tests/serving_2_15/requirements.lock", *IMAGE_LOCKS)
+#: What only an image holds, or holds under another name.
+OF_ACCELERATORS = ("tensorflow-cpu", "jax", "jaxlib", "nvidia-")
+#: What nothing imports there.
+NOT_IN_IMAGES = {"libclang", "tensorboard-data-server"}
 
 
 def entries(name):
@@ -40,6 +45,27 @@ def test_no_address_and_no_path_stands_in_a_lock_file(name):
 
 def test_tests_run_with_the_packages_that_training_runs_with():
     assert pins("requirements.lock") <= pins("requirements-dev.lock")
+
+
+@pytest.mark.parametrize("name", IMAGE_LOCKS)
+def test_an_image_holds_the_versions_that_were_tested(name):
+    def versions(lock):
+        return {(package, specifier) for package, specifier, _ in pins(lock)}
+
+    image = {(package, version) for package, version in versions(name) if not package.startswith(OF_ACCELERATORS)}
+    assert image <= versions("requirements.lock")
+    missing = {package for package, *_ in pins("requirements.lock")} - {package for package, _ in image}
+    assert missing - NOT_IN_IMAGES <= {"tensorflow"}
+    tensorflow = {version for package, version in versions(name) if package in ("tensorflow", "tensorflow-cpu")}
+    assert tensorflow == {version for package, version in versions("requirements.lock") if package == "tensorflow"}
+
+
+def test_each_image_has_its_accelerator():
+    packages = {name: {package for package, *_ in pins(name)} for name in IMAGE_LOCKS}
+    cpu, gpu, jax = packages.values()
+    assert not any(package.startswith("nvidia-") for package in cpu)
+    assert {"tensorflow", "nvidia-cudnn-cu12"} <= gpu
+    assert {"jax", "jax-cuda12-plugin", "tensorflow-cpu", "nvidia-cudnn-cu12"} <= jax
 
 
 def test_the_locks_hold_what_the_project_asks_for():

@@ -26,7 +26,7 @@ def checkout(tmp_path):
     """A checkout with scripts only, whose set-up is done, and whose Python prints what it is asked to run."""
     root = tmp_path / "a check out"
     (root / "scripts").mkdir(parents=True)
-    for name in ("train", "test", "tune"):
+    for name in ("train", "test", "check", "tune"):
         (root / "scripts" / name).write_text((ROOT / "scripts" / name).read_text())
         (root / "scripts" / name).chmod(0o755)
     executable(root / "scripts" / "setup", f'echo "setup $*" >> "{root}/calls"')
@@ -85,6 +85,7 @@ def test_ci_runs_the_tests_with_the_shared_data_where_they_are(tmp_path, there):
     root = tmp_path / "a check out"
     executable(root / ".ci" / "run", (ROOT / ".ci" / "run").read_text())
     executable(root / "scripts" / "test", f'echo "$* with ${{FASHION_MNIST_DIR-nothing}}" >> "{root}/calls"')
+    executable(root / "scripts" / "find_engine", "exit 1")
     executable(tmp_path / "bin" / "chromium", "")
     data = tmp_path / "shared" / "data" / "fashion-mnist"
     if there:
@@ -93,6 +94,44 @@ def test_ci_runs_the_tests_with_the_shared_data_where_they_are(tmp_path, there):
     environment["PATH"] = f"{tmp_path / 'bin'}:{environment['PATH']}"
     subprocess.run([str(root / ".ci" / "run"), "-k", "one"], check=True, env=environment)
     assert (root / "calls").read_text() == f"-k one with {data if there else 'nothing'}\n"
+
+
+def find_engine(root, *, docker):
+    """Run the script of a checkout at ``root`` on a machine whose ``docker info`` ends with that code."""
+    executable(root / "scripts" / "find_engine", (ROOT / "scripts" / "find_engine").read_text())
+    executable(root / "bin" / "docker", f"exit {docker}")
+    environment = os.environ | {"PATH": f"{root / 'bin'}:{os.environ['PATH']}"}
+    command = [str(root / "scripts" / "find_engine")]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+
+
+def test_an_engine_that_is_there_needs_nothing(tmp_path):
+    executable(tmp_path / "shared" / "tools" / "docker-engine", "echo export DOCKER_HOST=brought")
+    done = find_engine(tmp_path / "a check out", docker=0)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_a_folder_beside_the_checkout_may_bring_an_engine(tmp_path):
+    executable(tmp_path / "shared" / "tools" / "docker-engine", 'echo "export DOCKER_HOST=brought $*"')
+    done = find_engine(tmp_path / "a check out", docker=1)
+    assert (done.returncode, done.stdout) == (0, "export DOCKER_HOST=brought up\n")
+
+
+def test_without_an_engine_it_says_what_is_missing(tmp_path):
+    done = find_engine(tmp_path / "a check out", docker=1)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert "no Docker engine – expected one that `docker info` finds" in done.stderr
+
+
+def test_ci_has_the_tests_use_the_engine_that_was_found(tmp_path):
+    root = tmp_path / "a check out"
+    executable(root / ".ci" / "run", (ROOT / ".ci" / "run").read_text())
+    executable(root / "scripts" / "find_engine", "echo export DOCKER_HOST=brought")
+    executable(root / "scripts" / "test", 'echo "$DOCKER_HOST"')
+    executable(tmp_path / "bin" / "chromium", "")
+    environment = os.environ | {"PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"}
+    done = subprocess.run([str(root / ".ci" / "run")], capture_output=True, text=True, check=True, env=environment)
+    assert done.stdout == "brought\n"
 
 
 def make_checkout(root):

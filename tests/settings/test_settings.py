@@ -26,7 +26,10 @@ REFERENCE = {
     "epochs": 50,
     "batch_size": 32,
     "schedule": "plateau",
+    "optimizer": "adam",
     "learning_rate": 1e-3,
+    "label_smoothing": 0.0,
+    "erase_probability": 0.0,
     "min_learning_rate": 1e-6,
     "clip_norm": 1.0,
     "weight_decay": 1e-5,
@@ -34,7 +37,7 @@ REFERENCE = {
     "lr_patience": 3,
     "early_stop_patience": 10,
     "network": "cnn",
-    "flip_averaging": False,
+    "views": "one",
     "whole_pixels": False,
     "filters": [32, 64, 128],
     "dense_units": 512,
@@ -96,7 +99,7 @@ OUT_OF_RANGE = [
     ("--filters", "1,2,3,4,5", "1 to 4 comma-separated values, each an integer ≥ 1"),
     ("--seed", "4294967296", "an integer ≥ 0 and ≤ 4294967295"),
     ("--precision", "float16", "one of auto, float32, bfloat16"),
-    ("--preset", "nonesuch", "one of reference, fast, quick, small"),
+    ("--preset", "nonesuch", "one of reference, fast, best, quick, small"),
     ("--horizontal-flip", "maybe", "true or false"),
     ("--output-dir", "gs://", "a folder or gs://bucket/prefix"),
 ]
@@ -174,7 +177,14 @@ IRRELEVANT = {
 }
 
 
-OTHER_NAMES = {"precision": "float32", "schedule": "triangular", "network": "residual"}
+OTHER_NAMES = {
+    "precision": "float32",
+    "schedule": "triangular",
+    "network": "residual",
+    "optimizer": "muon",
+    "views": "flip",
+    "backend": "jax",
+}
 
 
 def test_the_run_id_names_settings_and_data():

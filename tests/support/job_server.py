@@ -124,12 +124,12 @@ class JobServer(ThreadingHTTPServer):
         )
 
     def fail_next(self, part: str, status: int, message: str, *, count: int = 1, has_effect: bool = False) -> None:
-        """Answer the next requests whose path holds ``part`` with ``status``."""
+        """Answer the next requests with ``status`` whose method and path hold ``part``."""
         self._faults.append(_Fault(part, status, message, count, has_effect))
 
-    def take_fault(self, path: str) -> _Fault | None:
+    def take_fault(self, request: str) -> _Fault | None:
         for fault in self._faults:
-            if fault.count > 0 and fault.part in path:
+            if fault.count > 0 and fault.part in request:
                 fault.count -= 1
                 return fault
         return None
@@ -173,7 +173,7 @@ class _Handler(BaseHTTPRequestHandler):
             return {"access_token": "granted", "expires_in": 3600, "token_type": "Bearer"}
         if self.server.needs_login and not re.fullmatch(r"Bearer \S+", self.headers.get("Authorization", "")):
             raise ServiceError(401, "UNAUTHENTICATED", "Request is missing required authentication credential.")
-        fault = self.server.take_fault(path)
+        fault = self.server.take_fault(f"{self.command} {path}")
         if fault and not fault.has_effect:
             raise ServiceError(fault.status, "UNKNOWN", fault.message)
         answer = self._dispatch(path, dict(urllib.parse.parse_qsl(query)), json.loads(body or "{}"))

@@ -10,9 +10,9 @@ import pytest
 from numpy.typing import NDArray
 
 from trainer.contract import Examples
+from trainer.data.batches import visited
 from trainer.errors import TrainingError
 from trainer.model.cnn import build_cnn
-from trainer.model.flip_averaging import with_flip_averaging
 from trainer.model.training_model import with_augmentation
 from trainer.training.checkpoint import TrainingState
 from trainer.training.fit import Networks, Recipe, TrainingData, fit, predict
@@ -21,7 +21,9 @@ RECIPE = Recipe(
     epochs=4,
     batch_size=32,
     schedule="plateau",
+    optimizer="adam",
     learning_rate=0.02,
+    kernel_learning_rate=0.08,
     warmup_fraction=0.2,
     min_learning_rate=1e-6,
     lr_factor=0.2,
@@ -29,6 +31,7 @@ RECIPE = Recipe(
     early_stop_patience=10,
     clip_norm=1.0,
     weight_decay=1e-5,
+    label_smoothing=0.0,
 )
 IDENTITY = np.array([1, 0, 0, 0, 1, 0, 0, 0], dtype=np.float32)
 
@@ -45,8 +48,9 @@ def easy_examples(count: int, *, seed: int) -> Examples:
 TRAIN, VALIDATION = easy_examples(320, seed=1), easy_examples(100, seed=2)
 
 
-def small_networks() -> Networks:
-    network = build_cnn(filters=(4, 4), dense_units=16, conv_dropout=0.25, dense_dropout=0.5, seed=7)
+def small_networks(*, dropout: bool = True) -> Networks:
+    rates = {"conv_dropout": 0.25, "dense_dropout": 0.5} if dropout else {"conv_dropout": 0.0, "dense_dropout": 0.0}
+    network = build_cnn(filters=(4, 4), dense_units=16, seed=7, **rates)
     return Networks(with_augmentation(network), network, network)
 
 
@@ -56,19 +60,28 @@ class Recorder:
         self.commit = states.append
 
 
-def epoch_inputs(epoch: int) -> tuple[Mapping[str, NDArray[Any]], NDArray[np.int32]]:
-    order = np.random.default_rng(epoch).permutation(len(TRAIN))
-    shuffled = TRAIN.take(order)
-    return {"image": shuffled.images, "transform": np.tile(IDENTITY, (len(TRAIN), 1))}, shuffled.labels
+def epoch_inputs(epoch: int, losses: NDArray[np.float32]) -> tuple[Mapping[str, NDArray[Any]], Any, Any]:
+    order = np.random.default_rng(epoch).permutation(len(losses))
+    return inputs_of(order)
+
+
+def inputs_of(order: NDArray[np.int64]) -> tuple[Mapping[str, NDArray[Any]], Any, Any]:
+    chosen = TRAIN.take(order)
+    return {"image": chosen.images, "transform": np.tile(IDENTITY, (len(order), 1))}, chosen.labels, order
+
+
+def hardest_half(epoch: int, losses: NDArray[np.float32]) -> tuple[Mapping[str, NDArray[Any]], Any, Any]:
+    order = np.random.default_rng(epoch).permutation(len(losses))
+    return inputs_of(visited(order, losses, visits=len(order) // 2, hardest=len(order) // 4))
 
 
 def train(
-    recipe: Recipe = RECIPE, *, start: TrainingState | None = None, inputs: Any = epoch_inputs
+    recipe: Recipe = RECIPE, *, start: TrainingState | None = None, inputs: Any = epoch_inputs, share: float = 1
 ) -> tuple[list[TrainingState], Networks]:
     networks, states = small_networks(), []
     fit(
         networks,
-        TrainingData(len(TRAIN), inputs, TRAIN.images, VALIDATION),
+        TrainingData(len(TRAIN), int(share * len(TRAIN)), inputs, TRAIN.images, VALIDATION),
         recipe=recipe,
         start=start or recipe.initial_state(),
         observer=Recorder(states),
@@ -136,7 +149,7 @@ def test_ends_with_the_weights_of_the_lowest_validation_loss(
     states, networks = uninterrupted
     losses = [row["val_loss"] for row in states[-1].history]
     assert states[-1].early_stop.best_epoch == int(np.argmin(losses)) + 1
-    probabilities = predict(networks.inference, VALIDATION.images)
+    probabilities = predict(networks.network, VALIDATION.images)
     loss = -np.log(probabilities[np.arange(len(VALIDATION)), VALIDATION.labels]).mean()
     assert loss == pytest.approx(min(losses), abs=1e-5)
 
@@ -161,6 +174,56 @@ def test_a_lower_rate_is_used_in_the_next_epoch() -> None:
     assert float(networks.training.optimizer.learning_rate) == pytest.approx(0.0008)
 
 
+@pytest.mark.parametrize(
+    "changes",
+    [{"optimizer": "muon", "kernel_learning_rate": 0.05}, {"label_smoothing": 0.1}],
+    ids=lambda changes: next(iter(changes)),
+)
+def test_other_recipes_learn_and_go_on_as_if_never_stopped(changes: dict[str, Any]) -> None:
+    recipe = replace(RECIPE, **changes)
+    states, _ = train(recipe)
+    assert max(row["val_accuracy"] for row in states[-1].history) > 0.5
+    resumed, _ = train(recipe, start=states[1])
+    assert bytes_of(resumed[-1]) == bytes_of(states[-1])
+    plain, _ = train(replace(RECIPE, epochs=1))
+    assert bytes_of(plain[0]) != bytes_of(states[0])
+
+
+def test_epochs_that_choose_by_loss_go_on_as_if_never_stopped() -> None:
+    states, _ = train(inputs=hardest_half, share=0.5)
+    assert max(row["val_accuracy"] for row in states[-1].history) > 0.5
+    resumed, _ = train(inputs=hardest_half, share=0.5, start=states[1])
+    assert bytes_of(resumed[-1]) == bytes_of(states[-1])
+    np.testing.assert_array_equal(resumed[-1].losses, states[-1].losses)
+    forgetful, _ = train(inputs=hardest_half, share=0.5, start=replace(states[1], losses=[]))
+    assert bytes_of(forgetful[-1]) != bytes_of(states[-1])
+
+
+def test_losses_are_those_of_the_images_visited_and_of_no_others() -> None:
+    """One step: every loss is one of the first weights."""
+    seen = []
+
+    def inputs(epoch: int, losses: NDArray[np.float32]) -> tuple[Mapping[str, NDArray[Any]], Any, Any]:
+        seen.append(hardest_half(epoch, losses))
+        return seen[-1]
+
+    states: list[TrainingState] = []
+    networks = small_networks(dropout=False)
+    fit(
+        networks,
+        TrainingData(len(TRAIN), len(TRAIN) // 2, inputs, TRAIN.images, VALIDATION),
+        recipe=replace(RECIPE, epochs=1, batch_size=160),
+        start=RECIPE.initial_state(),
+        observer=Recorder(states),
+    )
+    (losses,), (_, labels, order) = states[-1].losses, seen[-1]
+    unseen = np.setdiff1d(np.arange(len(TRAIN)), order)
+    assert np.isinf(losses[unseen]).all()
+    logits = small_networks(dropout=False).training(inputs_of(order)[0], training=True).numpy()
+    expected = -np.log(np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True))[np.arange(len(order)), labels]
+    np.testing.assert_allclose(losses[order], expected, rtol=1e-3, atol=1e-3)
+
+
 TRIANGULAR = replace(RECIPE, schedule="triangular", warmup_fraction=0.25)
 
 
@@ -177,32 +240,19 @@ def test_going_on_in_the_middle_of_a_triangular_schedule_equals_never_having_sto
     assert without_time(resumed[-1]) == without_time(states[-1])
 
 
-def test_what_is_validated_may_take_several_looks_at_an_image() -> None:
-    networks, states = small_networks(), []
-    looks = with_flip_averaging(networks.network)
-    data = TrainingData(len(TRAIN), epoch_inputs, TRAIN.images, VALIDATION)
-    recipe = replace(RECIPE, epochs=2)
-    fit(
-        replace(networks, inference=looks), data, recipe=recipe, start=recipe.initial_state(), observer=Recorder(states)
-    )
-    probabilities = predict(looks, VALIDATION.images)
-    loss = -np.log(probabilities[np.arange(len(VALIDATION)), VALIDATION.labels]).mean()
-    assert loss == pytest.approx(min(row["val_loss"] for row in states[-1].history), abs=1e-5)
-
-
 def test_names_the_step_at_which_the_loss_stops_being_finite() -> None:
     """Weights that turn infinite before the second epoch: its first step is the eleventh."""
     networks = small_networks()
 
-    def inputs(epoch: int) -> tuple[Mapping[str, NDArray[Any]], NDArray[np.int32]]:
+    def inputs(epoch: int, losses: NDArray[np.float32]) -> tuple[Mapping[str, NDArray[Any]], Any, Any]:
         if epoch == 2:
-            networks.inference.get_layer("logits").bias.assign(np.full(10, np.inf, dtype=np.float32))
-        return epoch_inputs(epoch)
+            networks.network.get_layer("logits").bias.assign(np.full(10, np.inf, dtype=np.float32))
+        return epoch_inputs(epoch, losses)
 
     with pytest.raises(TrainingError, match=r"not finite at step 11 .*--learning-rate"):
         fit(
             networks,
-            TrainingData(len(TRAIN), inputs, TRAIN.images, VALIDATION),
+            TrainingData(len(TRAIN), len(TRAIN), inputs, TRAIN.images, VALIDATION),
             recipe=RECIPE,
             start=RECIPE.initial_state(),
             observer=Recorder([]),

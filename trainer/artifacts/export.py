@@ -25,8 +25,8 @@ BATCH_SIZE = 1000  # The activations of a thousand images take 100 MB.
 # Arithmetic of the network, and what loading and restoring a SavedModel takes. Nothing random, nothing that reads or
 # writes files of its own choice, no Python.
 NETWORK_OPS = frozenset(
-    "AddV2 BiasAdd Cast Const Conv2D FusedBatchNormV3 Identity MatMul Max MaxPool Mul Pack Placeholder RealDiv "  # noqa: SIM905
-    "Relu Reshape ReverseV2 Rsqrt Shape Softmax Squeeze StridedSlice Sub".split()
+    "AddV2 BiasAdd Cast ConcatV2 Const Conv2D FusedBatchNormV3 Identity MatMul Max MaxPool MirrorPad Mul Pack "  # noqa: SIM905
+    "Placeholder RealDiv Relu Reshape ReverseV2 Rsqrt Shape Softmax Squeeze StridedSlice Sub Sum".split()
 )
 LOADING_OPS = frozenset(
     "AssignVariableOp DisableCopyOnRead MergeV2Checkpoints NoOp ReadVariableOp RestoreV2 SaveV2 Select "  # noqa: SIM905
@@ -57,7 +57,7 @@ def export_saved_model(network: keras.Model, folder: Path, probe: NDArray[np.uin
     _save(module, folder, serve)
     _refuse_unknown_ops(operations(folder))
     predict = load_predictor(folder)
-    _refuse_disagreement(predict(probe), np.asarray(network.predict(probe, verbose=0)))
+    refuse_disagreement(predict, network, probe)
     return predict
 
 
@@ -75,6 +75,8 @@ def _save(module: tf.Module, folder: Path, serve: Any) -> None:
 
 def load_predictor(folder: Path) -> Predict:
     """The signature of the SavedModel in ``folder``: images uint8 (B, 28, 28, 1) → probabilities float32 (B, 10)."""
+    if keras.backend.backend() != "tensorflow":
+        tf.config.set_visible_devices([], "GPU")  # Their memory is taken: another backend trained on them.
     model = tf.saved_model.load(str(folder))
     signature = model.signatures[SIGNATURE]
 
@@ -110,8 +112,9 @@ def _refuse_unknown_ops(found: set[str]) -> None:
         )
 
 
-def _refuse_disagreement(exported: NDArray[np.float32], in_memory: NDArray[np.float32]) -> None:
-    difference = float(np.abs(exported - in_memory).max())
+def refuse_disagreement(predict: Predict, network: keras.Model, probe: NDArray[np.uint8]) -> None:
+    """Raise TrainingError unless the exported model agrees with ``network`` on ``probe`` uint8 (N, 28, 28, 1)."""
+    difference = float(np.abs(predict(probe) - np.asarray(network.predict(probe, verbose=0))).max())
     if not difference <= PARITY_TOLERANCE:
         raise TrainingError(
             "the exported model does not predict what the trained one does",

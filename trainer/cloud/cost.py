@@ -137,11 +137,13 @@ def _training_seconds(job: Job, settings: Mapping[str, Any]) -> tuple[float | No
     if accelerator:
         return None, f"no speed was measured on {accelerator}"
     network, batch = settings["network"], settings["batch_size"]
+    if settings["optimizer"] != "adam":
+        network += f" with {settings['optimizer']}"
     speed = prices.speeds().images_per_second(network, batch)
     if speed is None:
         return None, f"no speed was measured for the network {network} at a batch of {batch}"
     images = (settings["limit_train"] or TRAINING_IMAGES) * (1 - settings["val_fraction"])
-    return settings["epochs"] * images / speed, ""
+    return settings["epochs"] * images * settings["visit_fraction"] / speed, ""
 
 
 def _trials(job: Job) -> int:

@@ -114,10 +114,10 @@ def job_errors(what: str) -> Iterator[None]:
         raise _error("Vertex AI denies access", what, error, do) from error
     except api.NotFound as error:
         raise _error("Vertex AI has no such project or job", what, error, "check project and region") from error
-    except api.ResourceExhausted as error:
+    except api.TooManyRequests as error:
         do = "ask for a higher quota, or submit later or in another region"
         raise _error("Vertex AI's quota is used up", what, error, do) from error
-    except api.InvalidArgument as error:
+    except api.BadRequest as error:
         raise _error("Vertex AI refused the job", what, error, "mend what it names") from error
     except (api.GoogleAPICallError, api.RetryError) as error:
         do = "check the network; the console shows whether the job was made"

@@ -22,7 +22,7 @@ def start_keras() -> None:
     # TensorFlow turns its oneDNN kernels on by itself on some processors only. They are the faster ones on the others
     # too (1.5 times on an AMD EPYC without AVX-512), and a run that goes on elsewhere is to compute with the same ones.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-    with _stderr_as_log():
+    with stderr_as_log():
         import keras
 
         if keras.backend.backend() == "tensorflow":
@@ -32,7 +32,7 @@ def start_keras() -> None:
 
 
 @contextmanager
-def _stderr_as_log() -> Iterator[None]:
+def stderr_as_log() -> Iterator[None]:
     """Hold back what the process writes to stderr; log it as warnings at the end, but for the notices.
 
     Among it is why no GPU was found.

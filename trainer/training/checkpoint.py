@@ -1,9 +1,9 @@
 """All that must survive a restart, in one file per epoch.
 
-A checkpoint is a plain ``.npz`` (no pickle): the arrays of the model, the optimizer and the best weights, and one JSON
-text with everything else. It is one file so that it is committed by one atomic write, on a disk as on a bucket: a
-checkpoint that was being written does not exist for a reader. A zip carries a CRC-32 for each array, so one that was
-damaged later is noticed.
+A checkpoint is a plain ``.npz`` (no pickle): the arrays of the model, the optimizer, the best weights and the images'
+losses, and one JSON text with everything else. It is one file so that it is committed by one atomic write, on a disk as
+on a bucket: a checkpoint that was being written does not exist for a reader. A zip carries a CRC-32 for each array, so
+one that was damaged later is noticed.
 """
 
 import io
@@ -22,6 +22,7 @@ from trainer.storage import Folder
 from trainer.training.schedule import EarlyStop, Plateau
 
 CHECKPOINTS_KEPT = 2  # The newest, and the one before it as a way back should the newest be damaged on disk.
+_GROUPS = ("model", "optimizer", "best", "losses")
 _FILE_NAME = re.compile(r"epoch-(\d{5})\.npz")
 
 Arrays = list[NDArray[Any]]
@@ -37,6 +38,7 @@ class TrainingState:
         model: every variable of the training model, the random states of its dropout layers included.
         optimizer: every variable of the optimizer: step count, learning rate, moments.
         best: the network's weights after the epoch of the lowest validation loss.
+        losses: the latest known loss of every training image, where epochs choose by it; else nothing.
         plateau, early_stop: the state of the two decisions; no plateau where each step has a rate of its own.
         history: one row of figures per epoch, from the first.
         seconds: time spent training so far, over all starts.
@@ -48,6 +50,7 @@ class TrainingState:
     model: Arrays = field(default_factory=list)
     optimizer: Arrays = field(default_factory=list)
     best: Arrays = field(default_factory=list)
+    losses: Arrays = field(default_factory=list)
     history: tuple[dict[str, float], ...] = ()
     seconds: float = 0.0
 
@@ -91,11 +94,7 @@ class Checkpoints:
 def encode(state: TrainingState, fingerprint: Fingerprint) -> bytes:
     """The bytes of a checkpoint file."""
     fields = asdict(state)
-    arrays = {
-        f"{group}/{position:04d}": array
-        for group in ("model", "optimizer", "best")
-        for position, array in enumerate(fields.pop(group))
-    }
+    arrays = {f"{group}/{position:04d}": array for group in _GROUPS for position, array in enumerate(fields.pop(group))}
     text = json.dumps({"state": fields, "fingerprint": fingerprint}, default=str)
     buffer = io.BytesIO()
     np.savez(buffer, json=np.frombuffer(text.encode(), dtype=np.uint8), **arrays)
@@ -112,7 +111,7 @@ def decode(data: bytes, place: str) -> tuple[TrainingState, Fingerprint]:
         fields["plateau"] = Plateau(**fields["plateau"]) if fields["plateau"] else None
         fields["early_stop"] = EarlyStop(**fields["early_stop"])
         fields["history"] = tuple(fields["history"])
-        for group in ("model", "optimizer", "best"):
+        for group in _GROUPS:
             fields[group] = [content[name] for name in sorted(content) if name.startswith(f"{group}/")]
         return TrainingState(**fields), document["fingerprint"]
     except (ValueError, KeyError, TypeError, EOFError, OSError, zipfile.BadZipFile) as error:

@@ -7,9 +7,9 @@ bit, the epoch that an uninterrupted run would have trained.
 
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import keras
@@ -20,6 +20,9 @@ from trainer.contract import Examples
 from trainer.errors import TrainingError
 from trainer.training.averaging import WeightAverage
 from trainer.training.checkpoint import Arrays, TrainingState
+from trainer.training.loss import SmoothedCrossEntropy
+from trainer.training.losses import LossOfEach
+from trainer.training.muon import Muon
 from trainer.training.non_finite import FirstNonFiniteStep, StopOnNonFinite
 from trainer.training.optimizer import FusedAdam
 from trainer.training.schedule import EarlyStop, Plateau
@@ -29,9 +32,10 @@ from trainer.training.triangular import Triangular
 # The compiled loop returns to Python after about this many images: often enough for a progress bar and for a signal
 # to be heard within seconds, seldom enough that the time spent in Python does not matter.
 IMAGES_PER_EXECUTION = 2048
-PREDICTION_BATCH = 1000
+PREDICTION_BATCH = 250
 
-EpochInputs = Callable[[int], tuple[Mapping[str, NDArray[Any]], NDArray[np.int32]]]
+Losses = NDArray[np.float32]
+EpochInputs = Callable[[int, Losses], tuple[Mapping[str, NDArray[Any]], NDArray[np.int32], NDArray[np.int64]]]
 EpochRow = dict[str, float]
 
 
@@ -42,7 +46,9 @@ class Recipe:
     epochs: int
     batch_size: int
     schedule: str
+    optimizer: str
     learning_rate: float
+    kernel_learning_rate: float
     warmup_fraction: float
     min_learning_rate: float
     lr_factor: float
@@ -50,6 +56,7 @@ class Recipe:
     early_stop_patience: int
     clip_norm: float
     weight_decay: float
+    label_smoothing: float
 
     def initial_state(self) -> TrainingState:
         """The state before the first epoch."""
@@ -62,6 +69,14 @@ class Recipe:
             return self.learning_rate
         return Triangular(self.learning_rate, self.warmup_fraction, steps=self.epochs * steps_per_epoch)
 
+    def build_optimizer(self, steps_per_epoch: int) -> keras.optimizers.Optimizer:
+        """Adam, or Muon for the kernels and Adam for the rest."""
+        rate = self.rate(steps_per_epoch)
+        options: dict[str, Any] = {"weight_decay": self.weight_decay or None, "clipnorm": self.clip_norm or None}
+        if self.optimizer == "adam":
+            return FusedAdam(rate, **options)
+        return Muon(rate, peak=self.learning_rate, kernel_learning_rate=self.kernel_learning_rate, **options)
+
 
 @dataclass(frozen=True)
 class Networks:
@@ -70,7 +85,7 @@ class Networks:
     Attributes:
         training: what ``epoch_inputs`` yields → logits (B, 10), augmentation in front.
         network: images uint8 (B, 28, 28, 1) → probabilities float32 (B, 10), layer by layer.
-        inference: the same as it is validated and served: ``network`` itself, or several looks of it at an image.
+        inference: the same as it is validated: ``network`` itself, or computed by several devices together.
     """
 
     training: keras.Model
@@ -83,17 +98,25 @@ class TrainingData:
     """What training sees.
 
     Attributes:
-        images_per_epoch: N below.
-        epoch_inputs: for an epoch's number (from 1), the inputs of ``Networks.training`` and the labels int32 (N,), in
-            the order in which that epoch visits them.
+        images: how many there are.
+        images_per_epoch: how many of them an epoch visits: N below.
+        epoch_inputs: for an epoch's number (from 1) and the latest known loss of every image, float32 (images,),
+            infinite where none is known, the inputs of ``Networks.training`` and the labels int32 (N,), in the order
+            in which that epoch visits them, and which images these are, int64 (N,).
         calibration: clean training images uint8 (M, 28, 28, 1) in random order, for batch normalisation's statistics.
         validation: decides on the learning rate, on the end, and on which epoch's weights are the best.
     """
 
+    images: int
     images_per_epoch: int
     epoch_inputs: EpochInputs
     calibration: NDArray[np.uint8]
     validation: Examples
+
+    @property
+    def chosen_by_loss(self) -> bool:
+        """Whether an epoch leaves images out, so that their losses have to be known."""
+        return self.images_per_epoch < self.images
 
 
 class Observer(Protocol):
@@ -123,36 +146,40 @@ def fit(
         TrainingError: the loss is not finite, or nothing was learned.
     """
     steps = math.ceil(data.images_per_epoch / recipe.batch_size)
-    compile_for_training(networks.training, recipe, steps)
+    tracker = LossOfEach(data.images_per_epoch) if data.chosen_by_loss else None
+    compile_for_training(networks.training, recipe, steps, metrics=[tracker] if tracker else [])
     meter = StatisticsMeter(networks.network, data.calibration)
     state = start
     if state.epoch:
         _restore(networks.training, state)
     while state.epoch < recipe.epochs and not state.early_stop.stopped:
         started = time.perf_counter()
-        row, average = train_epoch(networks.training, data, state.epoch + 1, recipe, observer.callback)
+        epoch = state.epoch + 1
+        losses = state.losses[0] if state.losses else np.full(data.images, np.inf, dtype=np.float32)
+        inputs, labels, visited = data.epoch_inputs(epoch, losses)
+        row, average = train_epoch(networks.training, inputs, labels, epoch, recipe, observer.callback)
         with _weights(networks.training, average):
             meter.measure()
             row["val_loss"], row["val_accuracy"] = _validate(networks.inference, data.validation)
             validated_weights = networks.network.get_weights()
         row["seconds"] = time.perf_counter() - started
         state = _decide(networks.training, state, row, validated_weights)
+        if tracker:
+            state = replace(state, losses=[_updated(losses, visited, tracker.values())])
         observer.commit(state)
     _refuse_unlearned(state, data.validation)
     networks.network.set_weights(state.best)
     return state
 
 
-def compile_for_training(model: keras.Model, recipe: Recipe, steps_per_epoch: int) -> None:
-    """Give ``model``, logits out, its loss, optimizer and loop."""
+def compile_for_training(
+    model: keras.Model, recipe: Recipe, steps_per_epoch: int, metrics: Sequence[keras.metrics.Metric] = ()
+) -> None:
+    """Give ``model``, logits out, its loss, optimizer and loop; ``metrics`` beside accuracy."""
     model.compile(
-        optimizer=FusedAdam(
-            learning_rate=recipe.rate(steps_per_epoch),
-            weight_decay=recipe.weight_decay or None,
-            clipnorm=recipe.clip_norm or None,
-        ),
-        loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
-        metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy"), FirstNonFiniteStep()],
+        optimizer=recipe.build_optimizer(steps_per_epoch),
+        loss=SmoothedCrossEntropy(recipe.label_smoothing),
+        metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy"), FirstNonFiniteStep(), *metrics],
         steps_per_execution=max(1, IMAGES_PER_EXECUTION // recipe.batch_size),
         # XLA makes convolutions slower on CPUs; on JAX compiling is the only way, so Keras's choice stands there.
         jit_compile=False if keras.backend.backend() == "tensorflow" else "auto",
@@ -161,10 +188,14 @@ def compile_for_training(model: keras.Model, recipe: Recipe, steps_per_epoch: in
 
 
 def train_epoch(
-    model: keras.Model, data: TrainingData, epoch: int, recipe: Recipe, progress: keras.callbacks.Callback
+    model: keras.Model,
+    inputs: Mapping[str, NDArray[Any]],
+    labels: NDArray[np.int32],
+    epoch: int,
+    recipe: Recipe,
+    progress: keras.callbacks.Callback,
 ) -> tuple[EpochRow, Arrays]:
     """Train one epoch; return its number, loss and accuracy in training and last rate, and its average weights."""
-    inputs, labels = data.epoch_inputs(epoch)
     steps = math.ceil(len(labels) / recipe.batch_size)
     average = WeightAverage(steps)
     logs = model.fit(
@@ -185,6 +216,13 @@ def train_epoch(
         "learning_rate": learning_rate,
     }
     return row, average.mean()
+
+
+def _updated(losses: Losses, visited: NDArray[np.int64], latest: Losses) -> Losses:
+    """``losses`` with those of the images ``visited`` replaced by the ``latest``."""
+    updated = losses.copy()
+    updated[visited] = latest
+    return updated
 
 
 @contextmanager

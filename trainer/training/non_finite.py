@@ -26,7 +26,7 @@ class FirstNonFiniteStep(keras.metrics.Metric):  # type: ignore[misc]
         self._steps.assign_add(1)
         finite = keras.ops.all(keras.ops.isfinite(y_pred))
         is_first = keras.ops.logical_and(keras.ops.logical_not(finite), keras.ops.equal(self._first, 0))
-        self._first.assign(keras.ops.where(is_first, self._steps, self._first))
+        self._first.assign(keras.ops.where(is_first, self._steps.value, self._first.value))
 
     def result(self) -> Any:
         """int32 ()."""

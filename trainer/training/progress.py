@@ -69,6 +69,16 @@ class EpochReporter:
         )
 
 
+class Follower:
+    """The ``Observer`` of a replica that is not the primary: it leaves no traces."""
+
+    def __init__(self) -> None:
+        self.callback = keras.callbacks.Callback()
+
+    def commit(self, state: TrainingState) -> None:
+        """Nothing: the primary commits the same state."""
+
+
 class ProgressBar(keras.callbacks.Callback):  # type: ignore[misc]
     """One bar over all epochs, ``steps`` to each, with the time left; on the terminal while the context lasts."""
 

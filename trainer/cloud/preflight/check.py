@@ -16,7 +16,7 @@ def check(job: Job, read_flags: ReadFlags) -> list[Finding]:
 def _all(job: Job, read_flags: ReadFlags) -> Iterator[Finding]:
     yield from names.check(job)
     yield from schema.check(job)
-    yield from pools.check(job)
+    yield from pools.check(job, read_flags)
     yield from machine.check(job)
     yield from containers.check(job)
     yield from images.check(job)

@@ -11,7 +11,6 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 #: Set by the platform in every replica; what a job defines itself would be taken for it, or be lost.
 _RESERVED = ("AIP_", "CLOUD_ML_")
 _RESERVED_NAMES = ("CLUSTER_SPEC", "TF_CONFIG", "TPU_CONFIG")
-BACKENDS = ("tensorflow", "jax")
 
 
 def check(job: Job) -> Iterator[Finding]:
@@ -61,9 +60,6 @@ def _environment(container: dict[str, Any], path: str) -> Iterator[Finding]:
             yield Finding("env-reserved", where, expected, name, "take it out, or use a flag of the trainer in args")
         elif name in names[:number]:
             yield Finding("env-twice", where, "each variable once", f"{name} again", "keep one")
-    backend = environment_of({"containerSpec": container}).get("KERAS_BACKEND", BACKENDS[0])
-    if backend not in BACKENDS:
-        yield Finding("backend", f"{path} env KERAS_BACKEND", " or ".join(BACKENDS), backend, "use one of them")
 
 
 def _processor(pool: dict[str, Any], path: str) -> Iterator[Finding]:

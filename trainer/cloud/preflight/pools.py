@@ -4,15 +4,16 @@ from collections.abc import Iterator
 from typing import Any
 
 from trainer.cloud.jobspec import Job
-from trainer.cloud.preflight.containers import container_of, environment_of
+from trainer.cloud.preflight.containers import container_of
 from trainer.cloud.preflight.finding import Finding, items, mapping, text, whole
+from trainer.cloud.preflight.flags import ReadFlags, read
 
 _DISKS = ("pd-ssd", "pd-standard")
 _SMALLEST_DISK, _LARGEST_DISK = 100, 64000
 _KERAS_ISSUE = "keras#20585"
 
 
-def check(job: Job) -> Iterator[Finding]:
+def check(job: Job, read_flags: ReadFlags) -> Iterator[Finding]:
     pools = items(job.spec.get("workerPoolSpecs"))
     if not pools:
         do = "write one as in jobs/cpu.yaml"
@@ -21,7 +22,7 @@ def check(job: Job) -> Iterator[Finding]:
     for number, pool in enumerate(pools):
         yield from _pool(number, mapping(pool))
     if replicas(pools) > 1:
-        yield from _together(job, pools)
+        yield from _together(job, [pool for pool in pools if mapping(pool)], read_flags)
 
 
 def replicas(pools: list[Any]) -> int:
@@ -52,16 +53,15 @@ def _disk(disk: dict[str, Any], path: str) -> Iterator[Finding]:
         yield Finding("disk", f"{path}.bootDiskSizeGb", expected, str(size), f"write {_SMALLEST_DISK}, which is plenty")
 
 
-def _together(job: Job, pools: list[Any]) -> Iterator[Finding]:
-    used = [pool for pool in pools if mapping(pool)]
-    backends = [environment_of(pool).get("KERAS_BACKEND", "") for pool in used]
-    if set(backends) != {"jax"}:
-        received = (
-            f"{replicas(pools)} replicas with KERAS_BACKEND {', '.join(sorted({item or 'unset' for item in backends}))}"
-        )
-        expected = f"KERAS_BACKEND=jax in every pool: on TensorFlow each replica would train alone ({_KERAS_ISSUE})"
-        yield Finding("several-on-tensorflow", "workerPoolSpecs", expected, received, "see jobs/multi-host.yaml")
-    runs = [(container_of(pool).get("imageUri"), container_of(pool).get("args")) for pool in used]
+def _together(job: Job, pools: list[Any], read_flags: ReadFlags) -> Iterator[Finding]:
+
+    backends = sorted({str(read(job, pool, read_flags).values.get("backend", "unknown")) for pool in pools})
+    if backends != ["jax"]:
+        received = f"{replicas(pools)} replicas with {' and '.join(backends)}"
+        expected = f"JAX in every pool: on TensorFlow each replica would train alone ({_KERAS_ISSUE})"
+        do = "set KERAS_BACKEND=jax in env, as jobs/multi-host.yaml does"
+        yield Finding("several-on-tensorflow", "workerPoolSpecs", expected, received, do)
+    runs = [(container_of(pool).get("imageUri"), container_of(pool).get("args")) for pool in pools]
     if any(run != runs[0] for run in runs):
         expected = "the same image and arguments in every pool: all replicas compute one training step"
         yield Finding("pools-differ", "workerPoolSpecs", expected, "different ones", "use YAML anchors")

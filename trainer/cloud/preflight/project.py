@@ -69,7 +69,7 @@ def _bucket(job: Job) -> Iterator[Finding]:
             do = "scripts/setup_gcp makes it, or --set bucket=NAME"
             yield Finding("bucket", f"the bucket {name}", "one that is there", "no such bucket", do)
             return
-        yield from _place(bucket, job.region)
+        yield from place_findings(bucket, job.region)
         manifest = "/".join(part for part in (prefix, "model", "manifest.json") if part)
         if not job.is_tuning and bucket.blob(manifest).exists():
             received, do = f"gs://{name}/{manifest}", "take that model, or --set run=NAME to train it again"
@@ -83,7 +83,7 @@ def _bucket(job: Job) -> Iterator[Finding]:
         raise StorageError(what, expected="an answer", received=received, do="try again later") from error
 
 
-def _place(bucket: Any, region: str) -> Iterator[Finding]:
+def place_findings(bucket: Any, region: str) -> Iterator[Finding]:
     place = str(bucket.location or "").upper()
     if place and place != region.upper() and not region.startswith(_CONTINENTS.get(place, "\0")):
         expected = f"in {region}, or in the multi-region around it: reading across regions costs time and money"
@@ -100,7 +100,7 @@ def _image(uri: str, rest: GoogleRest) -> Iterator[Finding]:
     try:
         rest.get("artifactregistry", f"{repository}/packages/{package}/{version}", f"the image {uri}")
     except NotFoundError:
-        do = "build it: gcloud builds submit, see README; or --set image=…"
+        do = "build it: gcloud builds submit, see docs/cloud-build.md; or --set image=…"
         yield Finding("image-absent", "the image", "one that is there", uri, do)
 
 

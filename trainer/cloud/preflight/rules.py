@@ -48,9 +48,8 @@ FROM_THE_FILE = {
     "env-name": "names of variables are names",
     "env-reserved": "no variable of ours begins with AIP_ or is one that Vertex AI sets",
     "env-twice": "each variable is given once",
-    "backend": "KERAS_BACKEND is tensorflow or jax",
     # the trainer's flags
-    "flags": "the trainer's own settings take the arguments, with what Vertex AI would set",
+    "flags": "the trainer's own settings take arguments and environment, with what Vertex AI would set",
     "flag-words": "each argument is one word",
     "flag-ends": "no --help, --version or --print-settings, after which nothing is trained",
     "flag-config": "no --config: the file is not in the container",

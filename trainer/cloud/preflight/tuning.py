@@ -66,9 +66,10 @@ def _parameter(job: Job, parameter: dict[str, Any], arguments: list[str], read_f
     if name not in known:
         yield Finding("study-parameter", what, "a setting of the trainer", name, nearest(name, known, "see --help"))
         return
-    values = _extremes(parameter)
-    if len(values) > 1 and isinstance(values[0], (int, float)) and values[0] >= values[-1]:
-        yield Finding("study-range", what, "minValue below maxValue", f"{values[0]:g} and {values[-1]:g}", "swap them")
+    values, is_range = _values(parameter)
+    if is_range and len(values) == 2 and values[0] >= values[1]:
+        received = f"{values[0]:g} and {values[1]:g}"
+        yield Finding("study-range", what, "minValue below maxValue", received, "swap them")
     for value in values:
         complaint = read_flags([*arguments, f"--{name}={value}"], env).complaint
         if complaint and not read_flags(arguments, env).complaint:
@@ -76,20 +77,23 @@ def _parameter(job: Job, parameter: dict[str, Any], arguments: list[str], read_f
             yield Finding("study-range", what, expected, complaint, "narrow the range")
 
 
-def _extremes(parameter: dict[str, Any]) -> list[Any]:
-    """The lowest and highest value of a range, all values of a choice."""
+def _values(parameter: dict[str, Any]) -> tuple[list[Any], bool]:
+    """The lowest and highest value of a range, True; or all values of a choice, False."""
     for kind in _VALUES:
         given = mapping(parameter.get(kind))
         if "values" in given:
-            return items(given["values"])
+            return items(given["values"]), False
         if given:
-            return [_number(given[key]) for key in ("minValue", "maxValue") if key in given]
-    return []
+            numbers = [_number(given.get(key)) for key in ("minValue", "maxValue")]
+            return [number for number in numbers if number is not None], True
+    return [], False
 
 
-def _number(value: Any) -> Any:
-    """Protocol buffers take 64-bit numbers as text, too."""
-    try:
-        return float(value) if isinstance(value, str) else value
-    except ValueError:
-        return value
+def _number(value: Any) -> float | None:
+    """Protocol buffers take 64-bit numbers as text, too. None for what is none, which `schema` says."""
+    if isinstance(value, str):
+        try:
+            value = float(value)
+        except ValueError:
+            return None
+    return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None

@@ -1,0 +1,150 @@
+"""The steps of cloudbuild.yaml, one after another on this machine, and what each does when something is wrong."""
+
+import json
+import os
+import re
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
+
+from tests.support.cloud_build import resolve
+from tests.support.containers import PROJECT, Images, docker, run_script, told
+from tests.support.image_registry import image_registry
+from tests.support.vulnerability_service import vulnerability_service
+
+pytestmark = pytest.mark.slow
+
+#: Not done here: the whole image would take minutes to compress. What the step's script does is tested on a small one.
+NOT_HERE = {"push"}
+#: What Cloud Build knows of a build, and what this one is asked to be.
+VALUES = {
+    "BUILD_ID": "b1",
+    "COMMIT_SHA": "0123abc",
+    "PROJECT_ID": "p",
+    "REPO_FULL_NAME": "me/trainer",
+    "_TESTS": "tests/packaging/test_lock_files.py",
+}
+Gcloud = Callable[..., dict[str, str]]
+CRITICAL = "CRITICAL\tCVE-2026-0001"
+
+
+@pytest.fixture
+def gcloud(tmp_path: Path) -> Gcloud:
+    """Stands in for the scanner, which only Google has: a gcloud, first on the PATH, that finds what it is told."""
+
+    def found(*lines: str, code: int = 0) -> dict[str, str]:
+        program = tmp_path / "bin" / "gcloud"
+        program.parent.mkdir(exist_ok=True)
+        listed = "".join(f"echo '{line}'\n" for line in lines)
+        scan = f"if [[ $4 == scan ]]; then echo projects/p/locations/us/scans/s; exit {code}; fi"
+        program.write_text(f"#!/usr/bin/env bash\necho \"$*\" >> '{tmp_path}/asked'\n{scan}\n{listed}")
+        program.chmod(0o755)
+        return {"PATH": f"{program.parent}:{os.environ['PATH']}"}
+
+    return found
+
+
+def test_the_steps_run_here_in_their_order(images: Images, gcloud: Gcloud, tmp_path: Path) -> None:
+    build = yaml.safe_load((PROJECT / "cloudbuild.yaml").read_text(encoding="utf-8"))
+    image = images.train.rpartition(":")[0]
+    values = build["substitutions"] | VALUES | {"_IMAGE": image}
+    sbom = tmp_path / "sbom.cdx.json"
+    done = []
+    with vulnerability_service({}) as service:
+        for step in build["steps"]:
+            if step["id"] in NOT_HERE:
+                continue
+            arguments = [resolve(word, values) for word in step["args"]]
+            arguments = [str(sbom) if word == sbom.name else word for word in arguments]
+            of_step = dict(resolve(line, values).split("=", 1) for line in step.get("env", []))
+            command = subprocess.run(
+                [step["entrypoint"], *arguments],
+                cwd=PROJECT,
+                env=os.environ | service.environment | gcloud("HIGH\tCVE-2026-0002") | of_step,
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            assert command.returncode == 0, f"{step['id']}: {command.stdout[-3000:]}\n{command.stderr[-3000:]}"
+            done.append(step["id"])
+    assert done == ["build-test", "check", "build", "smoke", "audit", "scan", "sbom", "submit"]
+    assert docker("rmi", "trainer-test:b1", f"{image}:0123abc").returncode == 0
+    assert service.asked == locked("requirements-cpu.lock"), "each package of the image was asked about"
+    assert f"docker images scan {image}:0123abc --location us" in (tmp_path / "asked").read_text()
+    check_sbom(sbom)
+
+
+def locked(name: str) -> dict[str, str]:
+    return dict(re.findall(r"^([a-z0-9-]+)==([^\s;]+)", (PROJECT / name).read_text(), flags=re.MULTILINE))
+
+
+def check_sbom(file: Path) -> None:
+    assert JsonStrictValidator(SchemaVersion.V1_5).validate_str(file.read_text()) is None
+    document = json.loads(file.read_text())
+    urls = [component["purl"] for component in document["components"]]
+    python = dict(re.findall(r"pkg:pypi/([^@]+)@(\S+)", "\n".join(urls)))
+    assert python == locked("requirements-cpu.lock")
+    assert any(url.startswith("pkg:deb/debian/libc6@") for url in urls)
+    assert document["metadata"]["component"]["name"] == "fashion-mnist-trainer"
+
+
+def test_a_package_with_a_known_vulnerability_fails_the_audit(images: Images) -> None:
+    with vulnerability_service({"keras": "PYSEC-2026-1"}) as service:
+        done = run_script("audit", images.test, **service.environment)
+    assert done.returncode == 1
+    assert re.search(r"keras +\S+ +PYSEC-2026-1", done.stdout)
+    assert "packages have known vulnerabilities – expected none" in done.stderr
+
+
+def test_one_that_was_looked_at_can_be_left_out(images: Images) -> None:
+    with vulnerability_service({"keras": "PYSEC-2026-1"}) as service:
+        done = run_script("audit", images.test, "--ignore-vuln", "PYSEC-2026-1", **service.environment)
+    assert done.returncode == 0, done.stderr
+
+
+def test_an_audit_that_could_not_be_done_is_no_pass(images: Images) -> None:
+    nobody = {"PIP_AUDIT_VULNERABILITY_SERVICE": "osv", "PIP_AUDIT_OSV_URL": "http://127.0.0.1:9/v1/query"}
+    done = run_script("audit", images.test, **nobody)
+    assert (done.returncode, done.stdout) == (3, "")
+    assert "the audit could not be done, so nothing is known either way" in done.stderr
+
+
+def test_a_critical_vulnerability_of_the_image_is_refused(gcloud: Gcloud) -> None:
+    done = run_script("scan_image", "trainer:cpu", "us", **gcloud("LOW\tCVE-2026-0003", CRITICAL))
+    assert done.returncode == 1
+    assert done.stdout.splitlines() == ["trainer:cpu: 2 known vulnerabilities", CRITICAL, "LOW\tCVE-2026-0003"]
+
+
+def test_an_image_that_could_not_be_scanned_is_no_pass(gcloud: Gcloud) -> None:
+    done = run_script("scan_image", "trainer:cpu", "us", **gcloud(code=1))
+    assert done.returncode == 3
+    assert "nothing is known either way" in done.stderr
+
+
+@pytest.mark.usefixtures("engine")
+def test_an_image_is_pushed_by_its_commit_and_then_by_the_tag_that_moves(tmp_path: Path) -> None:
+    (tmp_path / "Dockerfile").write_text("FROM scratch\nCOPY Dockerfile /\n")
+    with image_registry() as registry:
+        image = f"{registry.address}/p/trainer/train-cpu:0123abc"
+        told("build", "--tag", image, str(tmp_path))
+        try:
+            done = run_script("push_image", image, "latest")
+        finally:
+            docker("rmi", image, image.replace("0123abc", "latest"))
+        assert done.returncode == 0, done.stderr
+        assert list(registry.manifests) == ["p/trainer/train-cpu:0123abc", "p/trainer/train-cpu:latest"]
+        first, second = map(json.loads, registry.manifests.values())
+        assert first == second
+        assert all(layer["digest"] in registry.blobs for layer in first["layers"])
+
+
+@pytest.mark.parametrize("words", ["image", "r/image:1 feature/x", "r/image:latest latest", "r/image latest"])
+def test_what_cannot_be_a_tag_is_refused(words: str) -> None:
+    done = run_script("push_image", *words.split())
+    assert done.returncode == 2
+    assert "expected repository/image:commit and another tag" in done.stderr

@@ -1,0 +1,46 @@
+import json
+
+import pytest
+
+from trainer import task
+from trainer.ending import fail
+from trainer.errors import Interrupted, SettingsError
+
+REFUSED = SettingsError("--epochs", expected="an integer ≥ 1", received="0", do="see --help")
+LINE = "command: --epochs – expected an integer ≥ 1 – received 0 – see --help"
+
+
+def test_a_person_gets_one_line_on_stderr(capsys):
+    assert fail("command", REFUSED, verbose=False) == 2
+    assert tuple(capsys.readouterr()) == ("", LINE + "\n")
+
+
+def test_the_platform_gets_one_object_with_severity_and_exit_code(capsys):
+    assert fail("command", REFUSED, verbose=False, log_format="json") == 2
+    out, err = capsys.readouterr()
+    assert (out.count("\n"), err) == (1, "")
+    entry = json.loads(out)
+    assert (entry["severity"], entry["message"], entry["exit_code"]) == ("ERROR", LINE, 2)
+
+
+def test_an_interruption_is_no_error_for_the_platform(capsys):
+    assert fail("command", Interrupted("interrupted by SIGTERM"), verbose=False, log_format="json") == 9
+    assert json.loads(capsys.readouterr().out)["severity"] == "WARNING"
+
+
+def test_the_traceback_follows_the_cause_in_the_same_line(capsys):
+    try:
+        raise REFUSED
+    except SettingsError as error:
+        fail("command", error, verbose=True, log_format="json")
+    (line,) = capsys.readouterr().out.splitlines()
+    message = json.loads(line)["message"]
+    assert message.startswith(LINE + "\nTraceback")
+
+
+@pytest.mark.parametrize("mark", ["CLOUD_ML_JOB_ID", "CLUSTER_SPEC", "AIP_MODEL_DIR"])
+def test_under_vertex_even_a_wrong_flag_is_an_object(capsys, mark):
+    assert task.main(["--no-such-flag"], {mark: "{}"}) == 2
+    out, err = capsys.readouterr()
+    assert "--no-such-flag" in json.loads(out)["message"]
+    assert err == ""

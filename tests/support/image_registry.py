@@ -1,0 +1,98 @@
+"""A container registry on this machine that a real Docker engine pushes to: blobs and manifests, kept in memory."""
+
+import hashlib
+import re
+import threading
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+class ImageRegistry(ThreadingHTTPServer):
+    """``manifests`` are what was pushed, by ``name:tag``, in the order of the pushes."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.uploads: dict[str, bytes] = {}
+        self.blobs: dict[str, bytes] = {}
+        self.manifests: dict[str, bytes] = {}
+
+    @property
+    def address(self) -> str:
+        return f"127.0.0.1:{self.server_address[1]}"
+
+
+@contextmanager
+def image_registry() -> Iterator[ImageRegistry]:
+    with ImageRegistry() as server:
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+        yield server
+        server.shutdown()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: ImageRegistry
+
+    def do_GET(self) -> None:
+        self._answer(HTTPStatus.OK if self.path == "/v2/" else HTTPStatus.NOT_FOUND)
+
+    def do_HEAD(self) -> None:
+        digest = self.path.rpartition("/")[2]
+        there = "/blobs/" in self.path and digest in self.server.blobs
+        if there:
+            size = str(len(self.server.blobs[digest]))
+            self._answer(HTTPStatus.OK, {"Docker-Content-Digest": digest, "Content-Length": size})
+        else:
+            self._answer(HTTPStatus.NOT_FOUND)
+
+    def do_POST(self) -> None:
+        upload = uuid.uuid4().hex
+        self.server.uploads[upload] = b""
+        self._answer(HTTPStatus.ACCEPTED, {"Location": f"{self.path}{upload}", "Docker-Upload-UUID": upload})
+
+    def do_PATCH(self) -> None:
+        upload = self.path.rpartition("/")[2]
+        self.server.uploads[upload] += self._body()
+        received = f"0-{len(self.server.uploads[upload]) - 1}"
+        self._answer(HTTPStatus.ACCEPTED, {"Location": self.path, "Range": received})
+
+    def do_PUT(self) -> None:
+        content = self._body()
+        if manifest := re.fullmatch(r"/v2/(.+)/manifests/(.+)", self.path):
+            self.server.manifests[f"{manifest[1]}:{manifest[2]}"] = content
+        else:
+            path, _, query = self.path.partition("?")
+            content = self.server.uploads.pop(path.rpartition("/")[2]) + content
+            if query.replace("%3A", ":") != f"digest={self._digest(content)}":
+                self._answer(HTTPStatus.BAD_REQUEST)
+                return
+            self.server.blobs[self._digest(content)] = content
+        self._answer(HTTPStatus.CREATED, {"Docker-Content-Digest": self._digest(content)})
+
+    def log_message(self, *_: object) -> None:
+        """Nothing on stderr."""
+
+    @staticmethod
+    def _digest(content: bytes) -> str:
+        return "sha256:" + hashlib.sha256(content).hexdigest()
+
+    def _body(self) -> bytes:
+        if self.headers.get("Transfer-Encoding") != "chunked":
+            return self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        parts = []
+        while size := int(self.rfile.readline(), 16):
+            parts.append(self.rfile.read(size))
+            self.rfile.readline()
+        self.rfile.readline()
+        return b"".join(parts)
+
+    def _answer(self, status: HTTPStatus, headers: dict[str, str] | None = None) -> None:
+        self.send_response(status)
+        for name, value in {"Content-Length": "0", **(headers or {})}.items():
+            self.send_header(name, value)
+        self.end_headers()

@@ -1,0 +1,47 @@
+"""The temperature that makes confidence honest, on answers whose right temperature is known."""
+
+import numpy as np
+import pytest
+from scipy.special import log_softmax, softmax
+
+from trainer.contract import Examples
+from trainer.model.cnn import build_cnn
+from trainer.training.fit import predict
+from trainer.training.temperature import cool, inverse_temperature
+
+RANDOM = np.random.default_rng(5)
+
+
+def honest_answers(count):
+    """Logits, and labels drawn with just the probabilities that these logits give."""
+    logits = RANDOM.normal(0, 2, size=(count, 10))
+    draws = RANDOM.random((count, 1))
+    labels = (softmax(logits, axis=1).cumsum(axis=1) < draws).sum(axis=1).clip(0, 9).astype(np.int32)
+    return logits, labels
+
+
+@pytest.mark.parametrize("factor", [0.5, 1.0, 3.0])
+def test_finds_the_factor_that_the_logits_were_divided_by(factor):
+    logits, labels = honest_answers(50_000)
+    assert inverse_temperature(log_softmax(logits / factor, axis=1), labels) == pytest.approx(factor, rel=0.03)
+
+
+@pytest.mark.parametrize(("truth", "factor"), [("right", 20.0), ("wrong", 0.05)])
+def test_stays_in_its_range_where_every_answer_is_right_or_wrong(truth, factor):
+    logits = RANDOM.normal(size=(500, 10))
+    labels = logits.argmax(axis=1) if truth == "right" else logits.argmin(axis=1)
+    assert inverse_temperature(logits, labels.astype(np.int32)) == factor
+
+
+def test_cooling_lowers_the_loss_and_changes_no_answer():
+    network = build_cnn(filters=(4,), dense_units=8, conv_dropout=0.0, dense_dropout=0.0, seed=3)
+    images = RANDOM.integers(0, 256, size=(400, 28, 28, 1), dtype=np.uint8)
+    before = predict(network, images)
+    labels = np.where(RANDOM.random(400) < 0.9, before.argmax(axis=1), 0).astype(np.int32)
+    temperature = cool(network, Examples(images, labels))
+    after = predict(network, images)
+    assert temperature < 1
+    np.testing.assert_array_equal(after.argmax(axis=1), before.argmax(axis=1))
+    row = np.arange(400)
+    assert -np.log(after[row, labels]).mean() < -np.log(before[row, labels]).mean() - 0.05
+    np.testing.assert_allclose(after, softmax(np.log(before) / temperature, axis=1), atol=1e-5)
