@@ -90,8 +90,7 @@ class Settings(BaseModel):
     visit_fraction: Annotated[Real, Field(gt=0, le=1), _recipe()] = 1.0
     """share of the training images that an epoch visits"""
     hard_fraction: Annotated[Real, Field(ge=0, lt=1), _recipe()] = 0.0
-    """share of the training images that every epoch visits because their latest loss was the highest; the rest of
-    its visits is random"""
+    """share of the training images that an epoch visits for their high latest loss; its other visits are random"""
     batch_size: Annotated[Whole, Field(ge=1), _recipe(unit="images")] = 32
     """images a training step sees"""
     schedule: Annotated[Literal["plateau", "triangular"], _recipe()] = "plateau"
@@ -200,9 +199,8 @@ class Settings(BaseModel):
             received = self.min_learning_rate
             complaints.append(complaint("--min-learning-rate", expected=expected, received=received, do=do))
         if self.hard_fraction > self.visit_fraction:
-            expected = f"at most the --visit-fraction, {self.visit_fraction:g}"
-            do = "lower it, or visit more images"
-            complaints.append(complaint("--hard-fraction", expected=expected, received=self.hard_fraction, do=do))
+            expected, received = f"at most the --visit-fraction, {self.visit_fraction:g}", self.hard_fraction
+            complaints.append(complaint("--hard-fraction", expected=expected, received=received, do="lower it"))
         if self.output_dir is not None and self.output_dir == self.checkpoint_dir:
             expected = "another place than the --output-dir"
             do = "keep checkpoints beside the model, not in it"
@@ -280,11 +278,6 @@ def parse(argv: Sequence[str], env: Mapping[str, str]) -> Settings:
     return asked.model_copy(update={"log_format": log_format})
 
 
-def settings_table() -> str:
-    """The README's table, in Markdown."""
-    return table(FIELDS)
-
-
 def choose_log_format(asked: str, env: Mapping[str, str]) -> str:
     """ "text" or "json": what ``auto`` means here."""
     if asked != "auto":
@@ -293,4 +286,4 @@ def choose_log_format(asked: str, env: Mapping[str, str]) -> str:
 
 
 if __name__ == "__main__":
-    print(settings_table())
+    print(table(FIELDS))  # The README's.

@@ -50,7 +50,10 @@ def main(argv: Sequence[str] | None = None, env: Mapping[str, str] | None = None
         return fail("trainer.task", error, verbose=verbose, log_format=log_format)
     if cluster.replicas == 1:
         return train_and_register(settings, cluster, env)
-    return supervised(lambda: train_and_register(settings, cluster, env))
+    return supervised(
+        lambda: train_and_register(settings, cluster, env),
+        lambda error: fail("trainer.task", error, verbose=verbose, log_format=log_format),
+    )
 
 
 def train_and_register(settings: Settings, cluster: Cluster, env: Mapping[str, str]) -> int:
@@ -120,7 +123,7 @@ def run(settings: Settings, cluster: Cluster | None = None) -> Folder | None:
     from trainer.training_run import train
 
     trained = train(job, checkpoints, start)
-    if not job.cluster.is_primary:
+    if trained is None:
         log.info("trained along to the end; the primary commits %s", output.uri)
         return output
     if settings.validation_only:

@@ -23,6 +23,7 @@ from trainer.model.cnn import build_cnn
 from trainer.model.precision import accelerators, dtype_policy, resolve_precision
 from trainer.model.residual import build_residual
 from trainer.model.spread import spread
+from trainer.model.startup import stderr_as_log
 from trainer.model.training_model import with_augmentation
 from trainer.model.views import with_flips, with_flips_and_shifts
 from trainer.settings import Settings
@@ -44,10 +45,11 @@ CALIBRATION_IMAGES = 5000
 log = logging.getLogger(__name__)
 
 
-def train(job: Job, checkpoints: Checkpoints | None, start: TrainingState | None) -> Trained:
+def train(job: Job, checkpoints: Checkpoints | None, start: TrainingState | None) -> Trained | None:
     """Train the network, or go on from ``start``, and choose its weights by the validation part.
 
-    Together with the job's other replicas, of which the primary has ``checkpoints`` and may have a ``start``.
+    Together with the job's other replicas, of which the primary has ``checkpoints`` and may have a ``start``, and alone
+    gets the result.
     """
     settings, cluster = job.settings, job.cluster
     with replicas.lost_replicas_interrupt():
@@ -61,6 +63,8 @@ def train(job: Job, checkpoints: Checkpoints | None, start: TrainingState | None
         state = train_network(job, precision, checkpoints, start)
         if settings.backend == "jax":
             replicas.leave()
+    if not cluster.is_primary:
+        return None
     served = network_builder(settings)(dtype="float32")
     served.set_weights(state.best)
     if settings.label_smoothing:
@@ -127,7 +131,8 @@ def listeners(job: Job, start: TrainingState | None, resources: ExitStack) -> li
     settings = job.settings
     found: list[Listener] = []
     if settings.tensorboard_dir:
-        found.append(resources.enter_context(EpochEvents(open_folder(settings.tensorboard_dir))))
+        with stderr_as_log():  # TensorBoard's writer imports TensorFlow, whatever trains.
+            found.append(resources.enter_context(EpochEvents(open_folder(settings.tensorboard_dir))))
     if settings.trial or settings.hypertune_file:
         reports = TrialReports(settings.hypertune_file or DEFAULT_FILE, settings.trial or "0")
         if start:

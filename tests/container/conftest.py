@@ -59,14 +59,17 @@ class Trained:
 def trained(images: Images, tmp_path_factory: pytest.TempPathFactory) -> Trained:
     def train(folder: Path) -> dict[str, str]:
         volume = told("volume", "create")
-        done = run_image(images.train, JOB, *AS_VERTEX, "--volume", f"{volume}:/work")
-        assert done.returncode == 0, done.stdout + done.stderr
-        listing = ["-c", "find /work -printf '%U:%G\\n' | sort -u"]
-        owners = run_image(images.train, listing, "--volume", f"{volume}:/work", entrypoint="bash").stdout
-        keeper = told("create", "--volume", f"{volume}:/work", images.train)
-        told("cp", f"{keeper}:/work", str(folder))
-        told("rm", keeper)
-        told("volume", "rm", volume)
+        at_work = ("--volume", f"{volume}:/work")
+        try:
+            done = run_image(images.train, JOB, *AS_VERTEX, *at_work)
+            assert done.returncode == 0, done.stdout + done.stderr
+            listing = ["-c", "find /work -printf '%U:%G\\n' | sort -u"]
+            owners = run_image(images.train, listing, *at_work, entrypoint="bash").stdout
+            keeper = told("create", *at_work, images.train)
+            told("cp", f"{keeper}:/work", str(folder))
+            told("rm", keeper)
+        finally:
+            told("volume", "rm", volume)
         return {"log": done.stdout, "errors": done.stderr, "owners": owners}
 
     return Trained(*made_once(tmp_path_factory, "trained-in-a-container", train))

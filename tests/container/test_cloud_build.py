@@ -4,6 +4,7 @@ import json
 import os
 import re
 import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -148,3 +149,39 @@ def test_what_cannot_be_a_tag_is_refused(words: str) -> None:
     done = run_script("push_image", *words.split())
     assert done.returncode == 2
     assert "expected repository/image:commit and another tag" in done.stderr
+
+
+def test_a_job_that_is_asked_for_gets_the_image_that_was_built(tmp_path: Path) -> None:
+    """The last step with ``_SUBMIT_JOB`` set, up to the call that would send it."""
+    build = yaml.safe_load((PROJECT / "cloudbuild.yaml").read_text(encoding="utf-8"))
+    values = build["substitutions"] | VALUES | {"PROJECT_ID": "my-project", "_SUBMIT_JOB": "cpu"}
+    *_, step = build["steps"]
+    arguments = [resolve(word, values) for word in step["args"]]
+    arguments[0] = str(submit_without_setting_up(tmp_path))
+    environment = dict(resolve(line, values).split("=", 1) for line in step["env"])
+    done = subprocess.run(
+        [step["entrypoint"], *arguments, "--dry-run"],
+        cwd=tmp_path,
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    (sent,) = (tmp_path / "artifacts" / "jobs").glob("*.yaml")
+    (pool,) = yaml.safe_load(sent.read_text())["workerPoolSpecs"]
+    assert pool["containerSpec"]["imageUri"] == "us-central1-docker.pkg.dev/my-project/trainer/train-cpu:0123abc"
+
+
+def submit_without_setting_up(folder: Path) -> Path:
+    """The script in a checkout of its own, whose submission is this one's, in the environment that is here."""
+    scripts = folder / "scripts"
+    scripts.mkdir()
+    (scripts / "submit_if_asked").write_text((PROJECT / "scripts" / "submit_if_asked").read_text())
+    command = (
+        f'PYTHONPATH="{PROJECT}" exec "{sys.executable}" -P -m trainer.submission --jobs-dir "{PROJECT}/jobs" "$@"'
+    )
+    submit = f"#!/usr/bin/env bash\n{command}\n"
+    (scripts / "submit").write_text(submit)
+    (scripts / "submit").chmod(0o755)
+    return scripts / "submit_if_asked"

@@ -266,6 +266,6 @@ def test_the_published_set_passes() -> None:
     assert report["leakage"]["copies"] == 0
     assert report["duplicates"]["train"]["repeated_images"] == 0
     assert report["near_duplicates"]["count"] == 10
-    assert report["near_duplicates"]["median_grey_levels"] == pytest.approx(21.0, abs=0.1)
+    assert report["near_duplicates"]["median_grey_levels"] == pytest.approx(21.0, abs=0.5)
     assert len(report["suspicious"]) == 1  # The near duplicates.
     assert report["blocking"] == []

@@ -3,6 +3,7 @@ import pytest
 from numpy.typing import NDArray
 
 from trainer.contract import Examples
+from trainer.data import leakage
 from trainer.data.leakage import Copy, find_copies, find_repeats, nearest_distances
 
 
@@ -86,3 +87,24 @@ def test_nearest_distances_are_those_of_a_plain_search() -> None:
     assert found[3] == pytest.approx(0, abs=0.1)
     assert found[5] == pytest.approx(4, abs=0.1)
     assert nearest_distances(train[4_000:], test) == pytest.approx(plain, abs=0.1)
+
+
+@pytest.mark.parametrize("block", [1, 1024])
+def test_what_is_near_is_found_among_images_of_about_the_same_brightness(
+    block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of the near ones, one is as bright as the image, one brighter, one darker."""
+    monkeypatch.setattr(leakage, "_TEST_BLOCK", block)
+    random = np.random.default_rng(2)
+    brightness = random.integers(20, 200, (9_000, 1, 1, 1))
+    train = (brightness + random.integers(0, 50, (9_000, 28, 28, 1))).astype(np.uint8)
+    test = (random.integers(20, 200, (1_500, 1, 1, 1)) + random.integers(0, 50, (1_500, 28, 28, 1))).astype(np.uint8)
+    copied = {3: (8_765, 0), 700: (12, 4), 1_499: (4_000, -4)}
+    for at, (origin, lighter) in copied.items():
+        test[at] = train[origin].astype(int) + lighter
+    exact, found = nearest_distances(train, test), nearest_distances(train, test, within=5.0)
+    assert set(np.flatnonzero(exact < 5)) >= copied.keys()
+    near = exact < 5
+    np.testing.assert_allclose(found[near], exact[near], atol=0.05)
+    assert (found[~near] >= 5).all()
+    assert found[[3, 700, 1_499]] == pytest.approx([0, 4, 4], abs=0.1)

@@ -38,6 +38,8 @@ RECIPES = {
     *("registry_tables", "registry_vertex", "registry_views"),
     *("submission", "submission_commandline", "submission_cost", "submission_job", "submission_settings"),
     "setup_gcp",
+    *("local_job", "local_job_commandline", "local_job_contract", "local_job_processes"),
+    *("local_job_rules", "local_job_storage"),
     *("tune", "tune_commandline", "tune_progress", "tune_study", "tune_trials"),
 }
 

@@ -26,7 +26,7 @@ def checkout(tmp_path):
     """A checkout with scripts only, whose set-up is done, and whose Python prints what it is asked to run."""
     root = tmp_path / "a check out"
     (root / "scripts").mkdir(parents=True)
-    for name in ("train", "test", "check", "tune"):
+    for name in ("train", "test", "check", "tune", "reproduce"):
         (root / "scripts" / name).write_text((ROOT / "scripts" / name).read_text())
         (root / "scripts" / name).chmod(0o755)
     executable(root / "scripts" / "setup", f'echo "setup $*" >> "{root}/calls"')
@@ -58,6 +58,11 @@ TRAIN = [
 def test_train_passes_its_arguments_on_from_any_folder(checkout, tmp_path, given, passed):
     made = calls(checkout, "scripts/train", *given, cwd=tmp_path)
     assert made == ["setup run", f"{tmp_path}: -P -m trainer.task {passed}"]
+
+
+def test_reproduce_passes_its_arguments_on_in_the_checkout(checkout, tmp_path):
+    made = calls(checkout, "scripts/reproduce", "fast", "--seeds", "1", cwd=tmp_path)
+    assert made == ["setup run", f"{checkout}: -m benchmarks.reproduce fast --seeds 1"]
 
 
 def test_test_runs_the_checks_and_passes_its_arguments_to_pytest(checkout, tmp_path):

@@ -3,7 +3,8 @@
     with storage_server("my-bucket") as server:
         monkeypatch.setenv("STORAGE_EMULATOR_HOST", server.url)
 
-As a process: ``python -m tests.support.storage_server --port-file FILE my-bucket``.
+As a process: ``python -m tests.support.storage_server --port-file FILE my-bucket``; with ``--folder FOLDER`` its
+objects are files there, and outlive it.
 """
 
 import argparse
@@ -21,6 +22,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from tests.support.object_folder import ObjectFolder
 from tests.support.object_store import (
     ObjectStore,
     ServiceError,
@@ -58,9 +60,9 @@ class StorageServer(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self) -> None:
+    def __init__(self, store: ObjectStore | None = None) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
-        self.store = ObjectStore()
+        self.store = store or ObjectStore()
         self.sessions: dict[str, _Session] = {}
         self.latency_seconds = 0.0
         self.requests: list[str] = []
@@ -262,9 +264,9 @@ _ROUTES = (
 
 
 @contextmanager
-def storage_server(*buckets: str) -> Iterator[StorageServer]:
-    """A running server with these buckets."""
-    server = StorageServer()
+def storage_server(*buckets: str, store: ObjectStore | None = None) -> Iterator[StorageServer]:
+    """A running server with these buckets, in memory unless another ``store`` is given."""
+    server = StorageServer(store)
     for bucket in buckets:
         server.create_bucket(bucket)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
@@ -279,9 +281,11 @@ def storage_server(*buckets: str) -> Iterator[StorageServer]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port-file", type=Path, required=True, help="gets the port, when the server listens")
+    parser.add_argument("--folder", type=Path, help="keeps the objects as files")
     parser.add_argument("bucket", nargs="*")
     arguments = parser.parse_args()
-    with storage_server(*arguments.bucket) as server:
+    store = ObjectFolder(arguments.folder) if arguments.folder else None
+    with storage_server(*arguments.bucket, store=store) as server:
         unfinished = arguments.port_file.with_suffix(".tmp")
         unfinished.write_text(str(server.server_port))
         unfinished.rename(arguments.port_file)

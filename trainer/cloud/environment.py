@@ -103,7 +103,8 @@ def _rank(spec: _ClusterSpec) -> int:
 def _refusal(received: str) -> SettingsError:
     return SettingsError(
         f"{VARIABLE} can't be read",
-        expected='JSON such as {"cluster": {"workerpool0": ["host:2222"]}, "task": {"type": "workerpool0", "index": 0}}',
+        expected='JSON such as {"cluster": {"workerpool0": ["host:2222"]}, '
+        '"task": {"type": "workerpool0", "index": 0}}',
         received=received,
         do="unset it, unless this is a replica of a Vertex AI job",
     )

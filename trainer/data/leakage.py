@@ -18,6 +18,7 @@ _WEIGHT_LIMIT = 1 << 28
 _SEED = 20_170_825
 # Near duplicates: squared distances are computed for so many test times train images at once.
 _TEST_BLOCK, _TRAIN_BLOCK = 1024, 4096
+_ROUNDING_LEVELS = 0.01  # Of a mean in float32: far more than it can be.
 
 Hashes = NDArray[np.float64]
 Thumbnails = NDArray[np.float32]
@@ -74,12 +75,20 @@ def find_repeats(examples: Examples) -> Repeats:
     return Repeats(len(pairs), [(i, j) for i, j in pairs if examples.labels[i] != examples.labels[j]])
 
 
-def nearest_distances(train: NDArray[np.uint8], test: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """How far the nearest training image is from each test image, float32 (M,).
+def nearest_distances(
+    train: NDArray[np.uint8], test: NDArray[np.uint8], *, within: float = np.inf
+) -> NDArray[np.float32]:
+    """How far the nearest training image is from each test image, float32 (M,); infinite if none is near ``within``.
 
-    Grey levels: the root of the mean square over the means of 2×2 pixels, which forgives noise and resampling.
+    Grey levels: the root of the mean square over the means of 2×2 pixels, which forgives noise and resampling. Images
+    that are so near to each other differ in brightness by no more than that, as a mean is at most the root of the mean
+    square. So only images of about the same brightness are compared, and distances beyond ``within`` may be too large.
     """
     references, queries = _thumbnails(train), _thumbnails(test)
+    references = references[np.argsort(references.mean(axis=1))]
+    order = np.argsort(queries.mean(axis=1))
+    queries = queries[order]
+    brightness, wanted = references.mean(axis=1), queries.mean(axis=1)
     centre = references.mean(axis=0)  # Smaller numbers, so less is lost to rounding.
     references -= centre
     queries -= centre
@@ -91,10 +100,13 @@ def nearest_distances(train: NDArray[np.uint8], test: NDArray[np.uint8]) -> NDAr
     closest = np.full(len(queries), -np.inf, np.float32)
     for start in range(0, len(queries), _TEST_BLOCK):
         some = slice(start, start + _TEST_BLOCK)
-        for place in range(0, len(references), _TRAIN_BLOCK):
-            products = queries[some] @ references[place : place + _TRAIN_BLOCK].T
+        reach = within + _ROUNDING_LEVELS
+        first, last = np.searchsorted(brightness, [wanted[some][0] - reach, wanted[some][-1] + reach])
+        for place in range(first, last, _TRAIN_BLOCK):
+            products = queries[some] @ references[place : min(place + _TRAIN_BLOCK, last)].T
             np.maximum(closest[some], products.max(axis=1), out=closest[some])
-    distances: NDArray[np.float32] = np.sqrt(np.maximum(squares - 2 * closest, 0) / len(centre))
+    distances = np.empty(len(queries), np.float32)
+    distances[order] = np.sqrt(np.maximum(squares - 2 * closest, 0) / len(centre))
     return distances
 
 

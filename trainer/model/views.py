@@ -65,5 +65,9 @@ class WeightedMeanOfViews(keras.layers.Layer):  # type: ignore[misc]
         weights = keras.ops.reshape(keras.ops.convert_to_tensor(self.view_weights, dtype=rows.dtype), (-1, 1, 1))
         return keras.ops.sum(views * weights, axis=0)
 
+    def compute_output_shape(self, rows_shape: tuple[int | None, ...]) -> tuple[int | None, ...]:
+        """Said, because JAX can't find out by tracing that a number of rows it does not know is divisible."""
+        return (None, rows_shape[-1])
+
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "weights": self.view_weights}

@@ -1,0 +1,166 @@
+"""Where a training step's time goes, by kind of op, and how much of an epoch passes outside the compiled step.
+
+    python -m benchmarks.profile_step [--images 54000] [-- FLAGS OF trainer.task]
+
+Three epochs on noise: one to warm up, one against the clock, one under TensorFlow's profiler. Writes its tables into
+docs/benchmarks.md.
+"""
+
+import argparse
+import os
+import re
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import numpy as np
+
+from benchmarks.contenders.processes import ROOT
+from benchmarks.document import hardware_line, replace_section
+from trainer import settings as flags_of_trainer
+from trainer.contract import IMAGE_SHAPE, Examples
+from trainer.model.precision import dtype_policy, resolve_precision
+from trainer.model.training_model import with_augmentation
+from trainer.settings import Settings
+from trainer.training.fit import TrainingData, compile_for_training, train_epoch
+from trainer.training_run import epoch_inputs, network_builder, recipe_of
+
+import keras  # isort: skip – after trainer.model, which starts it
+import tensorflow as tf  # isort: skip
+
+#: What the profiler calls an op that it has seen run: its name in the graph, a colon, its kind.
+OP_EVENT = re.compile(r"(?P<name>.*[^:]):(?P<kind>_?[A-Z]\w+)")
+#: Kinds that only call the ops which are seen as well.
+CALLS = {"StatefulPartitionedCall", "PartitionedCall", "While", "If", "StatelessIf", "StatelessWhile"}
+#: The layer's name in ``trainer.model.training_model``.
+AUGMENTATION = "/augment"
+SHOWN = 15
+AUGMENTATION_TARGET, OUTSIDE_TARGET = 0.15, 0.05
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """Seconds of an epoch, and of them those in the compiled loop, reading its inputs included."""
+
+    seconds: float
+    compiled: float
+
+    @property
+    def outside(self) -> float:
+        """In [0, 1]."""
+        return 1 - self.compiled / self.seconds
+
+
+class Trainer:
+    """The main job's network and loop, on noise: how fast a step is does not depend on what it sees."""
+
+    def __init__(self, settings: Settings, images: int) -> None:
+        random = np.random.default_rng(0)
+        self.precision = resolve_precision(settings.precision)
+        noise = random.integers(0, 256, (images, *IMAGE_SHAPE), dtype=np.uint8)
+        examples = Examples(noise, random.integers(0, 10, images).astype(np.int32))
+        self._model = with_augmentation(network_builder(settings)(dtype=dtype_policy(self.precision)))
+        self._recipe = recipe_of(settings)
+        compile_for_training(self._model, self._recipe, -(-images // settings.batch_size))
+        self._data = TrainingData(images, lambda n: epoch_inputs(examples, settings, n), noise[:0], examples)
+        self._compiled = 0.0
+        self._model.make_train_function()
+        step = self._model.train_function
+
+        def timed(iterator: Any) -> Any:
+            started = time.perf_counter()
+            logs = step(iterator)
+            self._compiled += time.perf_counter() - started
+            return logs
+
+        self._model.train_function = timed
+
+    def epoch(self) -> Epoch:
+        self._compiled = 0.0
+        started = time.perf_counter()
+        train_epoch(self._model, self._data, 1, self._recipe, keras.callbacks.Callback())
+        return Epoch(time.perf_counter() - started, self._compiled)
+
+
+def profile(trainer: Trainer) -> Counter[tuple[str, bool]]:
+    """Seconds of one epoch by kind of op, those of the augmentation apart: (kind, whether of the augmentation)."""
+    with tempfile.TemporaryDirectory(prefix="profile-") as folder:
+        tf.profiler.experimental.start(folder)
+        trainer.epoch()
+        tf.profiler.experimental.stop()
+        (trace,) = Path(folder).rglob("*.xplane.pb")
+        return seconds_by_op(trace.read_bytes())
+
+
+def seconds_by_op(trace: bytes) -> Counter[tuple[str, bool]]:
+    """Of a trace as TensorFlow's profiler writes it (XSpace)."""
+    from tensorflow.tsl.profiler.protobuf import xplane_pb2
+
+    space = xplane_pb2.XSpace()
+    space.ParseFromString(trace)
+    seconds: Counter[tuple[str, bool]] = Counter()
+    for plane in space.planes:
+        # Ops of the input pipeline run beside the step, on threads of their own.
+        for line in (line for line in plane.lines if line.name.startswith("tf_Compute")):
+            for event in line.events:
+                found = OP_EVENT.fullmatch(plane.event_metadata[event.metadata_id].name)
+                if found and found["kind"] not in CALLS:
+                    seconds[found["kind"], AUGMENTATION in found["name"]] += event.duration_ps / 1e12
+    return seconds
+
+
+def table(seconds: Mapping[tuple[str, bool], float]) -> str:
+    """A row for each of the slowest kinds of op, those of the augmentation and the others together."""
+    total = sum(seconds.values())
+    kinds: Counter[str] = Counter()
+    for (kind, augments), spent in seconds.items():
+        kinds["augmentation, all its ops" if augments else f"`{kind}`"] += spent
+    shown = kinds.most_common(SHOWN)
+    rest = total - sum(spent for _, spent in shown)
+    rows = [*shown, (f"{len(kinds) - len(shown)} other kinds", rest)] if len(kinds) > len(shown) else shown
+    return "\n".join(
+        ["| op | share of a step |", "|---|---|", *(f"| {n} | {100 * s / total:.1f} % |" for n, s in rows)]
+    )
+
+
+def summary(seconds: Mapping[tuple[str, bool], float], clocked: Epoch) -> str:
+    augmenting = sum(spent for (_, augments), spent in seconds.items() if augments) / sum(seconds.values())
+    return (
+        f"The augmentation takes {100 * augmenting:.1f} % of a step (aim: {100 * AUGMENTATION_TARGET:.0f} % at most). "
+        f"Of an epoch's {clocked.seconds:.1f} s unprofiled, {100 * clocked.outside:.1f} % are outside the step "
+        f"(aim: {100 * OUTSIDE_TARGET:.0f} % at most): drawing the warps, shuffling, averaging the weights, Keras's "
+        "bookkeeping. Validation, after the epoch, is not in it."
+    )
+
+
+def main(argv: Sequence[str]) -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--images", type=int, default=54_000, help="of an epoch (default 54000)")
+    parser.add_argument("--document", type=Path, default=ROOT / "docs" / "benchmarks.md", help="where the tables go")
+    parser.add_argument("flags", nargs="*", help="flags of trainer.task, after --")
+    options = parser.parse_args(argv)
+    trainer = Trainer(flags_of_trainer.parse(options.flags, {}), options.images)
+    trainer.epoch()
+    clocked = trainer.epoch()
+    seconds = profile(trainer)
+    command = " ".join(["python -m benchmarks.profile_step --", *options.flags])
+    context = (
+        f"Measured {datetime.now(UTC):%Y-%m-%d} by `{command}`, one epoch of {options.images:,} images, "
+        f"{trainer.precision}. {hardware_line()} tensorflow {tf.__version__}. A share is that of the time during which "
+        "ops of this kind ran; two may run at once, and one may use both cores."
+    )
+    text = f"{context}\n\n{table(seconds)}\n\n{summary(seconds, clocked)}"
+    replace_section(options.document, "training step", text)
+    print(text)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

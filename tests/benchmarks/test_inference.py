@@ -1,0 +1,69 @@
+"""Each way to serve a model gives its probabilities, and the table says so where one does not."""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from trainer.model.flip_averaging import with_flip_averaging
+
+from benchmarks import inference
+from benchmarks.contenders.processes import start
+from benchmarks.contenders.serving import WARM_UP_CALLS, WAYS, time_calls
+from trainer.artifacts.export import export_saved_model
+from trainer.model.residual import build_residual
+
+
+def test_every_way_has_a_name() -> None:
+    assert inference.NAMES.keys() == WAYS.keys()
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, np.ndarray]:
+    """An exported model that looks at an image twice, a file of images, and its answers to them."""
+    folder = tmp_path_factory.mktemp("exported")
+    images = np.random.default_rng(0).integers(0, 256, (50, 28, 28, 1), dtype=np.uint8)
+    np.save(folder / "images.npy", images)
+    network = with_flip_averaging(build_residual(filters=(8, 16), seed=3))
+    predict = export_saved_model(network, folder / "model", images)
+    return folder / "model", folder / "images.npy", predict(images)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", ["tensorflow_bfloat16", "onnx_runtime", "litert"])
+def test_a_way_to_serve_answers_what_the_model_does(
+    way: str, exported: tuple[Path, Path, np.ndarray], tmp_path: Path
+) -> None:
+    model, images, expected = exported
+    contender = start(way, sys.executable, "serving", way, str(model), str(images), str(tmp_path / "answers.npy"))
+    calls = json.loads(contender.ask("7 0"))
+    contender.end()
+    assert len(calls) == 3
+    difference = np.abs(np.load(tmp_path / "answers.npy") - expected).max()
+    if way == "tensorflow_bfloat16":
+        assert difference < 0.1
+    else:
+        assert difference <= inference.AGREEMENT
+
+
+def test_a_way_that_disagrees_is_marked() -> None:
+    served = np.eye(10, dtype=np.float32)
+    labels = np.arange(10, dtype=np.int32)
+    assert inference.describe_agreement(served, served, labels) == "0.0e+00 | 100.00 %"
+    other = served.copy()
+    other[0] = other[1]
+    assert inference.describe_agreement(other, served, labels) == "1.0e+00, **disagrees** | 90.00 %"
+    assert "disagrees" in inference.describe_agreement(served + np.float32(2e-4), served, labels)
+
+
+def test_calls_are_timed_after_a_warm_up() -> None:
+    sizes = []
+
+    def answer(images: np.ndarray) -> np.ndarray:
+        sizes.append(len(images))
+        return images
+
+    durations = time_calls(answer, np.zeros((4, 28, 28, 1), np.uint8), seconds=0.01)
+    assert len(durations) == len(sizes) - WARM_UP_CALLS >= 3
+    assert set(sizes) == {4}

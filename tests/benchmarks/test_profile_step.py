@@ -1,0 +1,49 @@
+"""The seconds that a profile says each kind of op took."""
+
+import pytest
+from tensorflow.tsl.profiler.protobuf import xplane_pb2
+
+from benchmarks import profile_step
+from trainer.settings import Settings
+
+SECOND = 10**12
+
+
+def trace(events: dict[str, float], *, line: str = "tf_Compute/1") -> bytes:
+    space = xplane_pb2.XSpace()
+    plane = space.planes.add()
+    thread = plane.lines.add(name=line)
+    for number, (name, seconds) in enumerate(events.items(), start=1):
+        plane.event_metadata[number].name = name
+        thread.events.add(metadata_id=number, duration_ps=int(seconds * SECOND))
+    return space.SerializeToString()
+
+
+def test_ops_are_told_by_kind_and_those_of_the_augmentation_apart() -> None:
+    events = {
+        "while/net/conv_1/convolution:Conv2D": 3.0,
+        "while/net/conv_2/convolution:Conv2D": 1.0,
+        "while/net/augment_1/Cast:Cast": 1.0,
+        "while/net/rescale/Cast:Cast": 0.5,
+        "while/body:StatefulPartitionedCall": 9.0,
+        "ExecutorState::Process": 9.0,
+    }
+    found = profile_step.seconds_by_op(trace(events))
+    assert found == {("Conv2D", False): 4.0, ("Cast", True): 1.0, ("Cast", False): 0.5}
+    assert "| augmentation, all its ops | 18.2 % |" in profile_step.table(found)
+    assert "augmentation takes 18.2 %" in profile_step.summary(found, profile_step.Epoch(seconds=2.0, compiled=1.9))
+    assert "5.0 % pass outside" in profile_step.summary(found, profile_step.Epoch(seconds=2.0, compiled=1.9))
+
+
+def test_the_input_pipeline_is_not_part_of_the_step() -> None:
+    assert profile_step.seconds_by_op(trace({"GatherV2:GatherV2": 1.0}, line="tf_data_private_threadpool/1")) == {}
+
+
+@pytest.mark.slow
+def test_a_real_profile_holds_the_warp_and_the_convolutions() -> None:
+    trainer = profile_step.Trainer(Settings(filters=(4, 8), dense_units=16, batch_size=64, precision="float32"), 256)
+    clocked = trainer.epoch()
+    assert 0 < clocked.compiled < clocked.seconds
+    found = profile_step.profile(trainer)
+    assert found["ImageProjectiveTransformV3", True] > 0
+    assert any("Conv2D" in kind for kind, _ in found)

@@ -1,0 +1,118 @@
+"""The command with programs of a line or two in the trainer's place, so that an ending costs a moment."""
+
+import json
+import re
+
+import pytest
+
+from tests.support.local_jobs import local_job, write_job
+
+SHOW = "import json, os, sys; print(json.dumps([sys.argv[1:], dict(os.environ)]))"
+
+
+def states(output: str) -> list[str]:
+    return re.findall(r"^local_job: (JOB_STATE_\w+) – .+$", output, flags=re.MULTILINE)
+
+
+def test_the_program_gets_arguments_and_environment_and_no_leftovers(tmp_path):
+    done = local_job(
+        write_job(tmp_path, SHOW), work=tmp_path, trainer_flags=["--three"], AIP_MODEL_DIR="/mine", TF_CONFIG="{}"
+    )
+    assert done.returncode == 0, done.stdout
+    line = next(line for line in done.stdout.splitlines() if line.startswith("workerpool0-0 | ["))
+    arguments, environment = json.loads(line.partition(" | ")[2])
+    assert arguments == ["--one", "--two=2", "--three"]
+    assert "CLUSTER_SPEC" in environment
+    assert not {"AIP_MODEL_DIR", "TF_CONFIG", "STORAGE_EMULATOR_HOST"} & environment.keys()
+    assert done.stdout.splitlines()[-1] == (
+        "local_job: JOB_STATE_SUCCEEDED – The primary replica workerpool0-0 exited with 0"
+    )
+
+
+ENDINGS = [
+    # program, workers, exit status, starts of the primary
+    ("import sys; print('start'); sys.exit(3)", 0, 3, 1),
+    ("import sys; print('start'); sys.exit(6)", 0, 6, 4),
+    ("import os; print('start', flush=True); os.abort()", 0, 134, 4),
+    # The worker dies while the primary would wait for ever.
+    ("import os, sys, time; print('start', flush=True); time.sleep(0 if 'worker\"' in os.environ['TF_CONFIG'][-40:] "
+     "else 600); sys.exit(5)", 1, 5, 1),
+    # The primary is done while the workers would wait for ever.
+    ("import os, time; print('start', flush=True); time.sleep(600 if 'worker\"' in os.environ['TF_CONFIG'][-40:] "
+     "else 0)", 2, 0, 1),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("program", "workers", "status", "starts"), ENDINGS)
+def test_the_rules_hold_for_real_processes(tmp_path, program, workers, status, starts):
+    done = local_job(write_job(tmp_path, program, workers=workers), "--grace", "1", work=tmp_path)
+    assert done.returncode == status, done.stdout
+    assert states(done.stdout) == ["JOB_STATE_FAILED" if status else "JOB_STATE_SUCCEEDED"]
+    assert done.stdout.count("workerpool0-0 | start") == starts
+
+
+STUBBORN = (
+    "import signal, sys, time\n"
+    "signal.signal(signal.SIGTERM, lambda *_: print('notice', flush=True))\n"
+    "print('start', flush=True)\n"
+    "time.sleep(600)\n"
+)
+
+
+@pytest.mark.parametrize(("flags", "notices"), [(["--grace", "0.5s"], 7), (["--no-notice"], 0)])
+def test_a_preempted_machine_gets_notice_then_sigkill_and_six_restarts(tmp_path, flags, notices):
+    moments = ["--preempt-after", "start"] * 3 + ["--preempt-after", "0.5s"] * 4
+    done = local_job(write_job(tmp_path, STUBBORN), *moments, *flags, work=tmp_path)
+    assert done.returncode == 137, done.stdout
+    assert states(done.stdout) == ["JOB_STATE_FAILED"]
+    assert done.stdout.splitlines()[-1].endswith("was preempted after 6 restarts")
+    assert done.stdout.count("| start") == 7
+    assert done.stdout.count("| notice") == notices
+
+
+TOGETHER = (
+    "import os, time; print('start', flush=True); time.sleep(3 if os.environ['TF_CONFIG'].count('chief') > 1 else 9)"
+)
+
+
+@pytest.mark.parametrize(("together", "starts"), [(True, 2), (False, 1)])
+def test_others_start_again_too_only_where_the_job_says_so(tmp_path, together, starts):
+    path = write_job(tmp_path, TOGETHER, workers=1, scheduling={"restartJobOnWorkerRestart": together})
+    done = local_job(path, "--preempt-after", "1s", "--grace", "1", work=tmp_path)
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.count("workerpool0-0 | start") == starts
+    assert done.stdout.count("workerpool1-0 | start") == 2
+
+
+BUCKET = (
+    "import os\n"
+    "from google.cloud import storage\n"
+    "blob = storage.Client(project='p').bucket('b').blob('run/count')\n"
+    "number = int(blob.download_as_text()) + 1 if blob.exists() else 1\n"
+    "blob.upload_from_string(str(number))\n"
+    "print('run', number, os.environ['AIP_MODEL_DIR'])\n"
+)
+
+
+def test_a_bucket_is_a_folder_that_the_next_start_finds(tmp_path):
+    path = write_job(tmp_path, BUCKET, baseOutputDirectory={"outputUriPrefix": "gs://b/run"})
+    for number in (1, 2):
+        done = local_job(path, work=tmp_path / "work")
+        assert done.returncode == 0, done.stdout
+        assert f"workerpool0-0 | run {number} gs://b/run/model/" in done.stdout
+    assert (tmp_path / "work" / "gs" / "b" / "run" / "count").read_text() == "2"
+
+
+WRONG = [
+    (["no-such-job"], "no such job"),
+    (["cpu", "--preempt-after", " "], "expected seconds such as 20s, or a text of the log"),
+    (["cpu", "--set", "nonsense"], "nonsense"),
+    (["cpu", "--grace", "soon"], "expected seconds such as 20s, received 'soon'"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "says"), WRONG)
+def test_a_wrong_command_line_is_one_line_and_exit_code_2(tmp_path, arguments, says):
+    done = local_job(*arguments, work=tmp_path)
+    assert (done.returncode, done.stdout.count("\n")) == (2, 1), done.stdout
+    assert says in done.stdout

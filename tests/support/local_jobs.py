@@ -1,0 +1,64 @@
+"""``scripts/local_job`` as a process, on settings that make a job short."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tests.support.jobs import PROJECT, environment
+
+#: Learns in two epochs of a second each, whatever the preset.
+TINY = (
+    *("--data", "synthetic", "--limit-train", "700", "--limit-test", "200", "--epochs", "2", "--batch-size", "64"),
+    *("--network", "cnn", "--filters", "8,8", "--dense-units", "16", "--learning-rate", "0.003"),
+    *("--schedule", "plateau", "--conv-dropout", "0.1", "--dense-dropout", "0.1", "--precision", "float32"),
+    *("--rotation-degrees", "5", "--shift-fraction", "0", "--shear-fraction", "0", "--zoom-fraction", "0"),
+)
+BUCKET = Path("gs") / "local-bucket" / "jobs"
+
+
+def local_job(
+    job: str, *arguments: str, work: Path, trainer_flags: Sequence[str] = (), timeout: float = 500, **env: str
+) -> subprocess.CompletedProcess[str]:
+    """Run the command to its end, as processes; stderr goes into stdout."""
+    command = [sys.executable, "-P", "-m", "trainer.local_job", job, *arguments, "--processes", "--work-dir", str(work)]
+    if trainer_flags:
+        command += ["--", *trainer_flags]
+    return subprocess.run(
+        command,
+        cwd=PROJECT,
+        env=environment(PYTHONPATH=str(PROJECT), **env),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+
+
+def write_job(folder: Path, program: str, *, workers: int = 0, **fields: Any) -> str:
+    """The path of a job whose replicas run a Python ``program`` instead of the trainer."""
+    container = {"imageUri": "no.such/image", "command": ["python", "-c", program], "args": ["--one", "--two=2"]}
+    pools = [{"machineSpec": {"machineType": "n1-standard-4"}, "replicaCount": 1, "containerSpec": container}]
+    if workers:
+        pools.append({**pools[0], "replicaCount": workers})
+    path = folder / "job.json"
+    path.write_text(json.dumps({"workerPoolSpecs": pools, **fields}))
+    return str(path)
+
+
+def weights_after(epoch: int, run: Path) -> dict[str, NDArray[Any]]:
+    """The model's and the optimizer's variables in a checkpoint of the job whose output is ``run``."""
+    with np.load(run / "checkpoints" / f"epoch-{epoch:05}.npz") as archive:
+        return {name: archive[name] for name in archive.files if name != "json"}
+
+
+def largest_difference(one: dict[str, NDArray[Any]], other: dict[str, NDArray[Any]]) -> float:
+    assert one.keys() == other.keys()
+    pairs = [(one[name].astype(np.float64), other[name].astype(np.float64)) for name in one if one[name].size]
+    return max(float(np.abs(a - b).max()) for a, b in pairs)

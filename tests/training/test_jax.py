@@ -1,0 +1,121 @@
+"""A whole epoch of training on JAX and on TensorFlow, each in a process of its own: the same losses, step by step."""
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="needs the extra: pip install .[jax]"),
+]
+
+ROOT = Path(__file__).parents[2]
+STEPS = 40
+#: Of losses of about 2. Rounding differs, and Adam makes much of small gradients, so it grows. Seen: 6e-5.
+TOLERANCE = 1e-3
+
+#: Trains as the main job does, down to the drawing of the warps, and tells after every step the mean loss so far.
+TRAINING = """
+import json
+import sys
+
+import numpy as np
+
+from trainer.data import sketches
+from trainer.training import fit
+from trainer.training.fit import Networks, TrainingData
+from trainer.training_run import as_served, epoch_inputs, network_builder, recipe_of
+from trainer.model.training_model import with_augmentation
+from trainer.settings import Settings
+
+import keras
+
+fit.IMAGES_PER_EXECUTION = 1
+settings = Settings(
+    network=sys.argv[1], flip_averaging=sys.argv[1] == "residual", filters=(8, 16), dense_units=16, conv_dropout=0.0,
+    dense_dropout=0.0, batch_size=25, epochs=1, schedule=sys.argv[2], learning_rate=float(sys.argv[3]),
+    weight_decay=0.01, precision="float32",
+)
+examples, validation = sketches.draw(1000, stream=1), sketches.draw(200, stream=2)
+losses, states = [], []
+
+
+class Observer:
+    class callback(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch, logs=None):
+            losses.append(float(logs["loss"]))
+
+    callback = callback()
+    commit = states.append
+
+
+network = network_builder(settings)(dtype="float32")
+# Each backend draws weights of its own from a seed.
+random = np.random.default_rng(7)
+for variable in network.trainable_variables:
+    if variable.name == "kernel":
+        fan_in = np.prod(variable.shape[:-1])
+        variable.assign(random.normal(0, np.sqrt(2 / fan_in), variable.shape))
+data = TrainingData(
+    len(examples), lambda epoch: epoch_inputs(examples, settings, epoch), examples.images[:500], validation
+)
+recipe = recipe_of(settings)
+networks = Networks(with_augmentation(network), network, as_served(network, settings))
+state = fit.fit(networks, data, recipe=recipe, start=recipe.initial_state(), observer=Observer())
+print(json.dumps({
+    "losses": losses,
+    "epoch": state.history[0],
+    "backend": keras.backend.backend(),
+    "tensorflow": "tensorflow" in sys.modules,
+    "probabilities": fit.predict(networks.inference, validation.images).tolist(),
+}))
+"""
+
+
+class Curves(NamedTuple):
+    tensorflow: dict
+    jax: dict
+
+
+@pytest.fixture(scope="module", params=[("cnn", "plateau", "0.001"), ("residual", "triangular", "0.005")], ids="-".join)
+def curves(request) -> Curves:
+    processes = [
+        subprocess.Popen(
+            [sys.executable, "-c", TRAINING, *request.param],
+            env={**os.environ, "KERAS_BACKEND": backend, "PYTHONPATH": str(ROOT)},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        for backend in ("tensorflow", "jax")
+    ]
+    told = [process.communicate()[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0]
+    return Curves(*map(json.loads, told))
+
+
+def test_each_trained_on_its_own_backend_and_jax_without_tensorflow(curves: Curves) -> None:
+    assert (curves.tensorflow["backend"], curves.jax["backend"]) == ("tensorflow", "jax")
+    assert not curves.jax["tensorflow"]
+
+
+def test_the_losses_of_an_epoch_agree_at_every_step(curves: Curves) -> None:
+    ours, theirs = (np.array(curve["losses"]) for curve in curves)
+    assert len(ours) == STEPS
+    assert ours[-1] < 0.9 * ours[0], "nothing was learned, so that the losses agree says little"
+    np.testing.assert_allclose(theirs, ours, atol=TOLERANCE)
+
+
+def test_the_validation_after_it_agrees(curves: Curves) -> None:
+    """After the averaging of weights and the measuring of batch normalisation's statistics, too."""
+    ours, theirs = (curve["epoch"] for curve in curves)
+    assert theirs["val_loss"] == pytest.approx(ours["val_loss"], abs=TOLERANCE)
+    assert theirs["learning_rate"] == pytest.approx(ours["learning_rate"], rel=1e-5)
+    probabilities = (np.array(curve["probabilities"]) for curve in curves)
+    assert np.abs(np.subtract(*probabilities)).max() < 5 * TOLERANCE

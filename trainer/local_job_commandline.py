@@ -1,0 +1,88 @@
+"""The command line of ``trainer.local_job``."""
+
+import argparse
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from trainer import __version__
+from trainer.cloud.job_overrides import KEYS
+from trainer.errors import SettingsError
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*s?")
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        expected, do = "a job, and flags as --help lists them", f"see {self.prog} --help"
+        raise SettingsError("command line", expected=expected, received=message, do=do)
+
+
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """The flags by name, and ``trainer_flags`` behind ``--``. Raises SettingsError."""
+    words = list(argv)
+    own, flags = (words[: words.index("--")], words[words.index("--") + 1 :]) if "--" in words else (words, [])
+    options = _build_parser().parse_args(own)
+    options.trainer_flags = flags
+    return options
+
+
+def _build_parser() -> _Parser:
+    parser = _Parser(
+        prog="scripts/local_job",
+        usage="scripts/local_job JOB [--set KEY=VALUE]… [--preempt-after WHEN]… [--image IMAGE] [-- TRAINER FLAGS]",
+        description="Run a job on this machine the way Vertex AI would, and say what it would have shown.",
+        epilog="Flags of the trainer stand behind --, and are added to those of the file. docs/local-job.md says more.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"fashion-mnist-trainer {__version__}")
+    parser.add_argument("job", metavar="JOB", help="a file of jobs/ without .yaml, such as cpu, or a path to one")
+    parser.add_argument(
+        "--set",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        help=f"as in scripts/submit: one of {', '.join(KEYS)}",
+    )
+    parser.add_argument(
+        "--preempt-after",
+        metavar="WHEN",
+        action="append",
+        default=[],
+        type=_moment,
+        help="take the machine away so long after its start, such as 20s, or once the log has this text, such as "
+        "'epoch 2/'; given several times, each start after the first waits for the next",
+    )
+    parser.add_argument("--no-notice", action="store_true", help="take it away by SIGKILL, without SIGTERM before")
+    parser.add_argument(
+        "--grace", metavar="SECONDS", type=_seconds, default=30.0, help="from SIGTERM to SIGKILL (default 30)"
+    )
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--image", metavar="IMAGE", help="run in this image instead of the file's")
+    where.add_argument("--processes", action="store_true", help="run processes even where the image is here")
+    parser.add_argument(
+        "--work-dir",
+        metavar="FOLDER",
+        type=Path,
+        default=Path("artifacts/local_job"),
+        help="where the contents of buckets are kept, for the next start too (default artifacts/local_job)",
+    )
+    parser.add_argument("--jobs-dir", metavar="FOLDER", type=Path, default=Path("jobs"), help="(default jobs)")
+    parser.add_argument("-v", "--verbose", action="store_true", help="show the traceback of an error")
+    return parser
+
+
+def _seconds(text: str) -> float:
+    found = _DURATION.fullmatch(text)
+    if not found:
+        raise argparse.ArgumentTypeError(f"expected seconds such as 20s, received {text!r}")
+    return float(found[1])
+
+
+def _moment(text: str) -> float | str:
+    """Seconds after the start, or a text to wait for."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("expected seconds such as 20s, or a text of the log, received nothing")
+    found = _DURATION.fullmatch(text)
+    return float(found[1]) if found else text
