@@ -75,6 +75,12 @@ Widths = Annotated[
     Form("N,N,…", "1 to 4 comma-separated values, each an integer ≥ 1"),
 ]
 Text = Annotated[str, Field(pattern=r"\S"), Form("TEXT", "a text that is not empty")]
+#: Of Vertex AI Experiments: the id of a run there is this, a dash, and the run id, of 128 characters at most.
+ExperimentName = Annotated[
+    str,
+    Field(pattern=r"^[a-z0-9][a-z0-9-]{0,114}$"),
+    Form("NAME", "at most 115 of a-z, 0-9, '-', the first no '-'"),
+]
 #: A local folder, ``~`` expanded, or ``gs://bucket/prefix`` without trailing slash.
 Place = Annotated[Text, AfterValidator(_place), Form("PLACE", "a folder or gs://bucket/prefix")]
 Folder = Annotated[Path, BeforeValidator(_local), Form("FOLDER", "a local folder")]

@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from trainer import origins
 from trainer.commandline import complaint, describe, flag, table
 from trainer.errors import SettingsError
-from trainer.fields import About, Folder, Form, Place, Real, Switch, Text, Whole, Widths, about, as_text
+from trainer.fields import About, ExperimentName, Folder, Form, Place, Real, Switch, Text, Whole, Widths, about, as_text
 from trainer.presets import Preset
 
 #: Set by Vertex AI in every job, or in every job with a baseOutputDirectory.
@@ -71,9 +71,7 @@ class Settings(BaseModel):
     validation_only: Annotated[Switch, _running()] = False
     """train and validate, and end there: no test image is looked at, no model published; for the trials of tuning"""
     hypertune_file: Annotated[
-        Folder | None,
-        Form("FILE", "a local file"),
-        _running(environment="CLOUD_ML_HP_METRIC_FILE", has_flag=False, later="in a trial Vertex AI's own place"),
+        _File, _running(environment="CLOUD_ML_HP_METRIC_FILE", has_flag=False, later="in a trial Vertex AI's own place")
     ] = None
     """where a trial of tuning reports each epoch's validation accuracy"""
     trial: Annotated[Text | None, _running(environment="CLOUD_ML_TRIAL_ID", has_flag=False, later="none")] = None
@@ -178,12 +176,7 @@ class Settings(BaseModel):
         Text | None, _release(environment="TRAINER_VERTEX_ENDPOINT", has_flag=False, later="the region's own")
     ] = None
     """host and port of Vertex AI, for Private Service Connect"""
-    experiment: Annotated[
-        Text | None,
-        Field(pattern=r"^[a-z0-9][a-z0-9-]{0,114}$"),
-        Form("NAME", "at most 115 of a-z, 0-9, '-', the first no '-'"),
-        _place(environment="TRAINER_EXPERIMENT", later="none"),
-    ] = None
+    experiment: Annotated[ExperimentName | None, _place(environment="TRAINER_EXPERIMENT", later="none")] = None
     """of Vertex AI Experiments, which gets settings and each epoch's figures; needs --vertex-project and -region"""
     experiment_tensorboard: Annotated[
         Text | None, _place(environment="TRAINER_EXPERIMENT_TENSORBOARD", later="none")

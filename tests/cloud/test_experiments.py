@@ -85,9 +85,10 @@ def test_a_run_that_fails_is_marked(server: VertexServer) -> None:
     assert read().state.name == "FAILED"
 
 
-def test_several_runs_share_an_experiment(server: VertexServer) -> None:
+def test_several_runs_share_an_experiment(server: VertexServer, caplog: pytest.LogCaptureFixture) -> None:
     report(destination(server))
     report(destination(server), run="456def")
+    assert caplog.records == []  # Of the client's own lines neither.
     [children] = server.experiments.children.values()
     assert {name.rpartition("/")[2] for name in children} == {"first-0123abc", "first-456def"}
 

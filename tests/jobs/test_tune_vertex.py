@@ -29,9 +29,8 @@ def test_it_sends_the_one_search_space(server: JobServer) -> None:
     arguments = list(sent.trial_job_spec.worker_pool_specs[0].container_spec.args)
     assert arguments[-2:] == ["--batch-size=64", "--conv-dropout=0.1"]
     assert "--validation-only" in arguments
-    assert [(metric.metric_id, metric.goal.name) for metric in sent.study_spec.metrics] == [
-        ("val_accuracy", "MAXIMIZE")
-    ]
+    [metric] = sent.study_spec.metrics
+    assert (metric.metric_id, metric.goal.name) == ("val_accuracy", "MAXIMIZE")
 
 
 def test_a_dry_run_shows_the_job_and_sends_nothing(server: JobServer, capsys: pytest.CaptureFixture[str]) -> None:
