@@ -134,10 +134,10 @@ def table(seconds: Mapping[tuple[str, bool], float]) -> str:
 def summary(seconds: Mapping[tuple[str, bool], float], clocked: Epoch) -> str:
     augmenting = sum(spent for (_, augments), spent in seconds.items() if augments) / sum(seconds.values())
     return (
-        f"The augmentation takes {100 * augmenting:.1f} % of a step (aim: {100 * AUGMENTATION_TARGET:.0f} % at most). "
-        f"Of an epoch's {clocked.seconds:.1f} s unprofiled, {100 * clocked.outside:.1f} % are outside the step "
-        f"(aim: {100 * OUTSIDE_TARGET:.0f} % at most): drawing the warps, shuffling, averaging the weights, Keras's "
-        "bookkeeping. Validation, after the epoch, is not in it."
+        f"The augmentation takes {augmenting:.1%} of a step (aim: {AUGMENTATION_TARGET:.0%} at most). Of an epoch's "
+        f"{clocked.seconds:.1f} s without the profiler, {clocked.outside:.1%} pass outside the step (aim: "
+        f"{OUTSIDE_TARGET:.0%} at most): drawing the warps, shuffling, averaging the weights, Keras's bookkeeping. "
+        "Validation, after the epoch, is not in it."
     )
 
 

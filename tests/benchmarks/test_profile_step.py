@@ -31,8 +31,8 @@ def test_ops_are_told_by_kind_and_those_of_the_augmentation_apart() -> None:
     found = profile_step.seconds_by_op(trace(events))
     assert found == {("Conv2D", False): 4.0, ("Cast", True): 1.0, ("Cast", False): 0.5}
     assert "| augmentation, all its ops | 18.2 % |" in profile_step.table(found)
-    assert "augmentation takes 18.2 %" in profile_step.summary(found, profile_step.Epoch(seconds=2.0, compiled=1.9))
-    assert "5.0 % pass outside" in profile_step.summary(found, profile_step.Epoch(seconds=2.0, compiled=1.9))
+    assert "augmentation takes 18.2% of" in profile_step.summary(found, profile_step.Epoch(seconds=2.0, compiled=1.9))
+    assert "5.0% pass outside" in profile_step.summary(found, profile_step.Epoch(seconds=2.0, compiled=1.9))
 
 
 def test_the_input_pipeline_is_not_part_of_the_step() -> None:
