@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from trainer.contract import CLASS_NAMES, Examples
 from trainer.data.checks import check
 from trainer.data.idx import FILE_NAMES, Dataset, fingerprint, read_dataset
+from trainer.data.leakage import nearest_distances
 from trainer.data.sketches import draw
 from trainer.data.sources import Source
 from trainer.errors import DataError
@@ -259,6 +260,16 @@ def test_compares_with_the_published_means(sound: Dataset) -> None:
     assert any("that of the published files 0.28604" in line for line in report["suspicious"])
 
 
+def test_tells_how_near_test_images_usually_are(sound: Dataset) -> None:
+    distances = nearest_distances(sound.train.images, sound.test.images)
+    found = check(sound, OWN)["near_duplicates"]
+    assert found["median_of_test_images"] == len(sound.test)
+    assert found["median_grey_levels"] == pytest.approx(np.median(distances), abs=0.01)
+    near = distances[distances < found["threshold_grey_levels"]]
+    assert found["count"] == len(near)
+    assert found["closest_grey_levels"] == (pytest.approx(near.min(), abs=0.01) if len(near) else None)
+
+
 @pytest.mark.slow
 def test_the_published_set_passes() -> None:
     report = check(read_real(), replace(OWN, name="fashion-mnist", published=True))
@@ -267,5 +278,6 @@ def test_the_published_set_passes() -> None:
     assert report["duplicates"]["train"]["repeated_images"] == 0
     assert report["near_duplicates"]["count"] == 10
     assert report["near_duplicates"]["median_grey_levels"] == pytest.approx(21.0, abs=0.5)
+    assert report["near_duplicates"]["median_of_test_images"] == 1000
     assert len(report["suspicious"]) == 1  # The near duplicates.
     assert report["blocking"] == []
