@@ -46,10 +46,9 @@ def test_each_line_of_the_log_is_shown_once_in_order(server: JobServer) -> None:
 
 
 def test_a_service_that_is_away_for_a_moment_changes_nothing(server: JobServer) -> None:
-
-    server.next_job("RUNNING", "SUCCEEDED")
+    server.next_job("RUNNING", "RUNNING", "RUNNING", "SUCCEEDED")
     server.fail_next("/customJobs/1", 503, "away", count=3)
-    server.fail_next("/entries", 500, "away", count=1)
+    server.fail_next("/entries", 500, "away", count=3)
     end, shown = watch(server)
     assert end.succeeded
     assert sum("warning: the job's log can't be read" in line for line in shown) == 1

@@ -15,6 +15,7 @@ import urllib.parse
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -182,13 +183,16 @@ class _Handler(BaseHTTPRequestHandler):
         return answer
 
     def _dispatch(self, path: str, query: dict[str, str], body: dict[str, Any]) -> dict[str, Any]:
-        state = self.server.state
+        state, part = self.server.state, "[^/]+"
         routes: list[tuple[str, Callable[..., dict[str, Any]]]] = [
             (r"POST /v1(?:beta1)?/(projects/[^/]+/locations/[^/]+)/(\w+Jobs)", lambda *m: create(state, *m, body)),
             (r"GET /v1/(projects/[^/]+/locations/[^/]+)/(\w+Jobs)", lambda *m: list_jobs(state, *m, query)),
             (r"GET /v1/(projects/[^/]+/locations/[^/]+/(\w+Jobs)/\d+)", lambda *m: look(state, m[0])),
             (r"POST /v2/entries:list", lambda: read_log(state, body)),
-            (r"GET /v1/(projects/.+/repositories/.+)", lambda name: image(state, name)),
+            (
+                rf"GET /v1/(projects/{part}/locations/{part}/repositories/{part}/packages/{part}/{part}/{part})",
+                partial(image, state),
+            ),
             (r"GET /v1beta1/projects/[^/]+/services/.+/consumerQuotaMetrics/(.+)", lambda name: quota(state, name)),
         ]
         for pattern, answer in routes:
