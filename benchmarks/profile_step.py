@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,7 @@ from trainer.contract import IMAGE_SHAPE, Examples
 from trainer.model.precision import dtype_policy, resolve_precision
 from trainer.model.training_model import with_augmentation
 from trainer.settings import Settings
-from trainer.training.fit import TrainingData, compile_for_training, train_epoch
+from trainer.training.fit import compile_for_training, train_epoch
 from trainer.training_run import epoch_inputs, network_builder, recipe_of
 
 import keras  # isort: skip – after trainer.model, which starts it
@@ -70,7 +71,7 @@ class Trainer:
         self._model = with_augmentation(network_builder(settings)(dtype=dtype_policy(self.precision)))
         self._recipe = recipe_of(settings)
         compile_for_training(self._model, self._recipe, -(-images // settings.batch_size))
-        self._data = TrainingData(images, lambda n: epoch_inputs(examples, settings, n), noise[:0], examples)
+        self._inputs = partial(epoch_inputs, examples, settings, 1, np.zeros(images, dtype=np.float32))
         self._compiled = 0.0
         self._model.make_train_function()
         step = self._model.train_function
@@ -86,7 +87,8 @@ class Trainer:
     def epoch(self) -> Epoch:
         self._compiled = 0.0
         started = time.perf_counter()
-        train_epoch(self._model, self._data, 1, self._recipe, keras.callbacks.Callback())
+        inputs, labels, _ = self._inputs()
+        train_epoch(self._model, inputs, labels, 1, self._recipe, keras.callbacks.Callback())
         return Epoch(time.perf_counter() - started, self._compiled)
 
 

@@ -2,11 +2,11 @@
 
 import keras
 import pytest
-from trainer.model.flip_averaging import with_flip_averaging
 
 from benchmarks.arithmetic import forward_operations, training_operations
 from trainer.model.cnn import build_cnn
 from trainer.model.residual import build_residual
+from trainer.model.views import with_flips
 
 REFERENCE = 2 * (
     9 * (28 * 28) * 1 * 32  # three convolutions of 3 × 3 on images that are halved after each
@@ -38,7 +38,7 @@ def test_the_residual_network() -> None:
 
 
 def test_a_network_within_another_counts() -> None:
-    assert forward_operations(with_flip_averaging(reference())) == REFERENCE
+    assert forward_operations(with_flips(reference())) == REFERENCE
 
 
 def test_the_whole_training() -> None:

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from trainer.model.flip_averaging import with_flip_averaging
 
 from benchmarks import inference
 from benchmarks.contenders.processes import start
 from benchmarks.contenders.serving import WARM_UP_CALLS, WAYS, time_calls
 from trainer.artifacts.export import export_saved_model
 from trainer.model.residual import build_residual
+from trainer.model.views import with_flips
 
 
 def test_every_way_has_a_name() -> None:
@@ -25,7 +25,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, np.n
     folder = tmp_path_factory.mktemp("exported")
     images = np.random.default_rng(0).integers(0, 256, (50, 28, 28, 1), dtype=np.uint8)
     np.save(folder / "images.npy", images)
-    network = with_flip_averaging(build_residual(filters=(8, 16), seed=3))
+    network = with_flips(build_residual(filters=(8, 16), seed=3))
     predict = export_saved_model(network, folder / "model", images)
     return folder / "model", folder / "images.npy", predict(images)
 

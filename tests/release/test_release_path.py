@@ -119,9 +119,9 @@ def test_a_refused_model_ends_the_job_with_7_and_stays(released, place):  # noqa
     flags = "--register --registry-root refused --gates strict.yaml --log-format json"
     done = in_shell(f"{job} {flags}", place)
     assert done.returncode == 7, done.stderr
-    assert re.fullmatch(
-        r"trainer\.task: version 1\.0\.0 is not approved – expected every gate passed – received absolute: .*\n",
-        done.stderr,
+    assert re.match(
+        r"trainer\.task: version 1\.0\.0 is not approved – expected every gate passed – received absolute: ",
+        json.loads(done.stdout.splitlines()[-1])["message"],
     )
     entries = [json.loads(line) for line in done.stdout.splitlines()]
     assert [entry["severity"] for entry in entries if entry["message"].startswith("gate absolute")] == ["WARNING"]

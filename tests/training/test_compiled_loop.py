@@ -38,9 +38,10 @@ def examples(count: int) -> Examples:
 TRAIN = examples(IMAGES)
 
 
-def epoch_inputs(epoch: int) -> tuple[Mapping[str, NDArray[Any]], NDArray[np.int32]]:
-    shuffled = TRAIN.take(np.random.default_rng(epoch).permutation(IMAGES))
-    return {"image": shuffled.images, "transform": np.tile(IDENTITY, (IMAGES, 1))}, shuffled.labels
+def epoch_inputs(epoch: int, losses: NDArray[np.float32]) -> tuple[Mapping[str, NDArray[Any]], Any, Any]:
+    order = np.random.default_rng(epoch).permutation(len(losses))
+    shuffled = TRAIN.take(order)
+    return {"image": shuffled.images, "transform": np.tile(IDENTITY, (IMAGES, 1))}, shuffled.labels, order
 
 
 class Recorder:
@@ -79,7 +80,7 @@ def counts(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
     training.make_train_function = make_counted
     recipe = recipe_of(settings)
-    data = TrainingData(IMAGES, epoch_inputs, TRAIN.images, TRAIN)
+    data = TrainingData(IMAGES, IMAGES, epoch_inputs, TRAIN.images, TRAIN)
     networks = Networks(training, network, network)
     fit.fit(networks, data, recipe=recipe, start=recipe.initial_state(), observer=Recorder())
     return counts

@@ -36,7 +36,12 @@ def test_a_trial_reports_validation_and_never_looks_at_test(cache: Path, tmp_pat
     command = [sys.executable, "-c", WITHOUT_TEST, *QUICK, "--data-cache-dir", str(cache), "--experiment", "first"]
     env = environment(
         PYTHONPATH=str(PROJECT),
-        CLUSTER_SPEC='{"task": {"trial": "3"}}',
+        CLUSTER_SPEC=json.dumps(
+            {
+                "cluster": {"workerpool0": ["host:2222"]},
+                "task": {"type": "workerpool0", "index": 0, "trial": "3"},
+            }
+        ),
         CLOUD_ML_HP_METRIC_FILE="reports",
         TRAINER_VERTEX_PROJECT="my-project",
         TRAINER_VERTEX_REGION="us-central1",
