@@ -2,23 +2,19 @@
 
 import argparse
 from collections.abc import Mapping, Sequence, Set
-from typing import Any, NoReturn
+from typing import Any
 
 from pydantic.fields import FieldInfo
 
 from trainer import __version__
 from trainer.errors import SettingsError
 from trainer.fields import about, allowed, default_text, form, meaning
+from trainer.parser import Parser
 
 _EPILOG = (
     "Every flag may also be spelled --snake_case, and stand in the YAML file given with --config. "
     "Order: flag, file, preset, environment, default."
 )
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise SettingsError("command line", expected="flags as --help lists them", received=message, do="see --help")
 
 
 def flag(name: str) -> str:
@@ -100,8 +96,8 @@ def _normalise(argv: Sequence[str], needing_value: Set[str]) -> list[str]:
     return [word + "=" if word in needing_value else word for word in words]
 
 
-def _build_parser(fields: Mapping[str, FieldInfo]) -> _Parser:
-    parser = _Parser(
+def _build_parser(fields: Mapping[str, FieldInfo]) -> Parser:
+    parser = Parser(
         prog="python -m trainer.task",
         description="Train on Fashion-MNIST, evaluate, and leave a committed, servable model folder.",
         epilog=_EPILOG,

@@ -59,9 +59,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def load(options: Namespace) -> dict[str, Any]:
     """The job as ``scripts/submit`` would send it, with names of this machine for what is not given."""
     given = job_overrides.parse(options.set)
-    document = jobspec.change_texts(jobspec.load(jobspec.find(options.job, options.jobs_dir)), str)
-    job_overrides.apply(document, given.changes)
-    jobspec.add_arguments(document, options.trainer_flags)
+    path = jobspec.find(options.job, options.jobs_dir)
+    document = job_overrides.changed_file(path, given, options.trainer_flags)
     named = {name.upper(): value for name, value in given.beside.items()}
     filled: dict[str, Any] = jobspec.fill(document, PLACEHOLDERS | named)
     return filled
@@ -81,13 +80,13 @@ def run(document: dict[str, Any], options: Namespace) -> Verdict:
         if buckets:
             more = resources.enter_context(storage_server(work / "gs", buckets))
             tell(f"gs:// is {work / 'gs'}")
-        mounts: dict[Path, bool] = {}
+        writable: list[Path] = []
         if "trialJobSpec" in document:
             metric_file.parent.mkdir(parents=True, exist_ok=True)
             metric_file.parent.chmod(0o777)  # The user in a container is another one.
-            mounts[metric_file.parent] = True
+            writable.append(metric_file.parent)
         lines: Lines = queue.Queue()
-        start = starter(replicas, options, more, mounts, lines)
+        start = starter(replicas, options, more, writable, lines)
         spec = document.get("trialJobSpec", document)
         together = bool(spec.get("scheduling", {}).get("restartJobOnWorkerRestart"))
         job = LocalJob(replicas, start, lines, options, restarts_together=together)
@@ -98,13 +97,13 @@ def run(document: dict[str, Any], options: Namespace) -> Verdict:
 
 
 def starter(
-    replicas: Sequence[Replica], options: Namespace, more: dict[str, str], mounts: dict[Path, bool], lines: Lines
+    replicas: Sequence[Replica], options: Namespace, more: dict[str, str], writable: list[Path], lines: Lines
 ) -> Start:
     """In containers where the image is here, else as processes; says which."""
     images = {replica.image for replica in replicas}
     if not options.processes and all(map(image_is_here, images)):
         tell(f"in containers of {', '.join(sorted(images))}")
-        return lambda replica: start_container(replica, more, mounts, lines)
+        return lambda replica: start_container(replica, more, writable, lines)
     tell("as processes of this checkout" + ("" if options.processes else f": {', '.join(sorted(images))} is not here"))
     return lambda replica: start_process(replica, more, lines)
 

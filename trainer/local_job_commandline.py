@@ -4,47 +4,27 @@ import argparse
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import NoReturn
 
-from trainer import __version__
 from trainer.cloud.job_overrides import KEYS
-from trainer.errors import SettingsError
+from trainer.parser import JobParser, parse_with_trainer_flags
 
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*s?")
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        expected, do = "a job, and flags as --help lists them", f"see {self.prog} --help"
-        raise SettingsError("command line", expected=expected, received=message, do=do)
-
-
 def parse(argv: Sequence[str]) -> argparse.Namespace:
     """The flags by name, and ``trainer_flags`` behind ``--``. Raises SettingsError."""
-    words = list(argv)
-    own, flags = (words[: words.index("--")], words[words.index("--") + 1 :]) if "--" in words else (words, [])
-    options = _build_parser().parse_args(own)
-    options.trainer_flags = flags
-    return options
+    return parse_with_trainer_flags(_build_parser(), argv)
 
 
-def _build_parser() -> _Parser:
-    parser = _Parser(
+def _build_parser() -> JobParser:
+    parser = JobParser(
         prog="scripts/local_job",
         usage="scripts/local_job JOB [--set KEY=VALUE]… [--preempt-after WHEN]… [--image IMAGE] [-- TRAINER FLAGS]",
         description="Run a job on this machine the way Vertex AI would, and say what it would have shown.",
         epilog="Flags of the trainer stand behind --, and are added to those of the file. docs/local-job.md says more.",
         allow_abbrev=False,
     )
-    parser.add_argument("--version", action="version", version=f"fashion-mnist-trainer {__version__}")
-    parser.add_argument("job", metavar="JOB", help="a file of jobs/ without .yaml, such as cpu, or a path to one")
-    parser.add_argument(
-        "--set",
-        metavar="KEY=VALUE",
-        action="append",
-        default=[],
-        help=f"as in scripts/submit: one of {', '.join(KEYS)}",
-    )
+    parser.add_job(set_help=f"as in scripts/submit: one of {', '.join(KEYS)}")
     parser.add_argument(
         "--preempt-after",
         metavar="WHEN",

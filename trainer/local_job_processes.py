@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from trainer.errors import SettingsError
@@ -115,13 +115,13 @@ def start_process(replica: Replica, more: Mapping[str, str], lines: Lines) -> Ru
     return Running(replica.name, [*words, *replica.arguments], environment, lines)
 
 
-def start_container(replica: Replica, more: Mapping[str, str], mounts: Mapping[Path, bool], lines: Lines) -> Running:
-    """Run ``replica`` in its image. ``mounts``: folders of this machine, true for those that it may write to."""
+def start_container(replica: Replica, more: Mapping[str, str], writable: Sequence[Path], lines: Lines) -> Running:
+    """Run ``replica`` in its image. ``writable``: folders of this machine that it may write to."""
     name = f"local-job-{os.getpid()}-{replica.name}"
     subprocess.run(["docker", "rm", "--force", name], capture_output=True, check=False)  # noqa: S603, S607
     command = ["docker", "run", "--rm", "--name", name, "--network", "host"]
-    for folder, writable in mounts.items():
-        command += ["--volume", f"{folder}:{folder}:{'rw' if writable else 'ro'}"]
+    for folder in writable:
+        command += ["--volume", f"{folder}:{folder}"]
     environment = {**replica.environment, **more}
     if os.environ.get(_DATA):
         folder = Path(os.environ[_DATA]).resolve()

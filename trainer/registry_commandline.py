@@ -4,10 +4,11 @@ import argparse
 import os.path
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple
 
 from trainer import __version__
 from trainer.errors import SettingsError
+from trainer.parser import Parser
 
 DEFAULT_ROOT = "registry"
 DEFAULT_NAME = "custom-cnn"
@@ -39,11 +40,9 @@ _FLAGS = {
 _VERSION = "such as 1.2.0, or the word latest or prod"
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise SettingsError(
-            "command line", expected="a command and its flags", received=message, do=f"see {self.prog} --help"
-        )
+class _Parser(Parser):
+    expected = "a command and its flags"
+    do = "see {prog} --help"
 
 
 def parse(argv: Sequence[str], env: Mapping[str, str]) -> argparse.Namespace:

@@ -8,7 +8,6 @@ import argparse
 import re
 import sys
 from collections.abc import Sequence
-from typing import NoReturn
 
 from trainer import __version__
 from trainer.cloud.project import bindings, resources
@@ -16,6 +15,7 @@ from trainer.cloud.project.gcloud import Gcloud
 from trainer.cloud.project.plan import Plan
 from trainer.ending import fail, interrupt_on_signals
 from trainer.errors import Interrupted, SettingsError, TrainerError
+from trainer.parser import Parser
 
 DEFAULT_REGION, DEFAULT_REPOSITORY, DEFAULT_BRANCH = "us-central1", "trainer", "^main$"
 
@@ -38,10 +38,8 @@ _REPOSITORY = (r"[a-z]([a-z0-9-]{0,61}[a-z0-9])?", "a repository's name: a-z, 0-
 _GITHUB = (r"[A-Za-z0-9-]+/[A-Za-z0-9._-]+", "owner/name of a repository on GitHub")
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        expected, do = "a project and flags as --help lists them", "see --help"
-        raise SettingsError("command line", expected=expected, received=message, do=do)
+class _Parser(Parser):
+    expected = "a project and flags as --help lists them"
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -4,21 +4,13 @@ import argparse
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NoReturn
 
-from trainer import __version__
 from trainer.cloud.job_overrides import KEYS
-from trainer.errors import SettingsError
+from trainer.parser import JobParser, parse_with_trainer_flags
 
 DEFAULT_REGION = "us-central1"
 #: Services whose address can be overridden the way gcloud's is, by CLOUDSDK_API_ENDPOINT_OVERRIDES_….
 _SERVICES = ("aiplatform", "artifactregistry", "logging", "serviceusage")
-
-
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        expected, do = "a job, and flags as --help lists them", f"see {self.prog} --help"
-        raise SettingsError("command line", expected=expected, received=message, do=do)
 
 
 def parse(argv: Sequence[str], env: Mapping[str, str]) -> argparse.Namespace:
@@ -26,10 +18,7 @@ def parse(argv: Sequence[str], env: Mapping[str, str]) -> argparse.Namespace:
 
     Raises SettingsError.
     """
-    words = list(argv)
-    own, flags = (words[: words.index("--")], words[words.index("--") + 1 :]) if "--" in words else (words, [])
-    options = _build_parser().parse_args(own)
-    options.trainer_flags = flags
+    options = parse_with_trainer_flags(_build_parser(), argv)
     options.project = env.get("TRAINER_VERTEX_PROJECT") or ""
     options.region = env.get("TRAINER_VERTEX_REGION") or DEFAULT_REGION
     variables = {service: f"CLOUDSDK_API_ENDPOINT_OVERRIDES_{service.upper()}" for service in _SERVICES}
@@ -37,23 +26,17 @@ def parse(argv: Sequence[str], env: Mapping[str, str]) -> argparse.Namespace:
     return options
 
 
-def _build_parser() -> _Parser:
-    parser = _Parser(
+def _build_parser() -> JobParser:
+    parser = JobParser(
         prog="scripts/submit",
         usage="scripts/submit JOB [--set KEY=VALUE]… [--max-cost USD] [--dry-run] [-- TRAINER FLAGS]",
         description="Check a job, say what it costs, send it to Vertex AI, and follow it to its end.",
         epilog="Flags of the trainer stand behind --, and are added to those of the file. docs/jobs.md says more.",
         allow_abbrev=False,
     )
-    parser.add_argument("--version", action="version", version=f"fashion-mnist-trainer {__version__}")
-    parser.add_argument("job", metavar="JOB", help="a file of jobs/ without .yaml, such as cpu, or a path to one")
-    parser.add_argument(
-        "--set",
-        metavar="KEY=VALUE",
-        action="append",
-        default=[],
-        help=f"one of {', '.join(KEYS)}, labels.KEY, or a path in the file such as workerPoolSpecs.1.replicaCount; "
-        f"project and region default to TRAINER_VERTEX_PROJECT and TRAINER_VERTEX_REGION, else {DEFAULT_REGION}",
+    parser.add_job(
+        set_help=f"one of {', '.join(KEYS)}, labels.KEY, or a path in the file such as workerPoolSpecs.1.replicaCount; "
+        f"project and region default to TRAINER_VERTEX_PROJECT and TRAINER_VERTEX_REGION, else {DEFAULT_REGION}"
     )
     parser.add_argument(
         "--max-cost",

@@ -22,9 +22,7 @@ def build(options: Namespace) -> Job:
     """
     given = job_overrides.parse(options.set)
     path = jobspec.find(options.job, options.jobs_dir)
-    document = jobspec.change_texts(jobspec.load(path), str)
-    job_overrides.apply(document, given.changes)
-    jobspec.add_arguments(document, options.trainer_flags)
+    document = job_overrides.changed_file(path, given, options.trainer_flags)
     if options.max_cost is not None:
         _give_timeout(document)
     project, region = given.beside.get("project", options.project), given.beside.get("region", options.region)

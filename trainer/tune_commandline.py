@@ -4,10 +4,11 @@ import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from trainer import __version__
 from trainer.errors import SettingsError
+from trainer.parser import Parser, parse_with_trainer_flags
 
 DEFAULT_JOB = Path(__file__).resolve().parents[1] / "jobs" / "tuning.yaml"
 #: On this machine. On Vertex AI the job file says it.
@@ -40,16 +41,10 @@ class Options:
     to_submission: list[str]
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise SettingsError("command line", expected="flags as --help lists them", received=message, do="see --help")
-
-
 def parse(argv: Sequence[str]) -> Options:
     """Raises SettingsError, one line; ``--help`` and ``--version`` print and raise SystemExit(0)."""
-    words = list(argv)
-    own, fixed = (words[: words.index("--")], words[words.index("--") + 1 :]) if "--" in words else (words, [])
-    given = vars(_build_parser().parse_args(own))
+    given = vars(parse_with_trainer_flags(_build_parser(), argv))
+    fixed = given.pop("trainer_flags")
     to_submission = [f"--set={item}" for item in given.pop("set")]
     to_submission += [f"--max-cost={cost}"] if (cost := given.pop("max_cost")) else []
     to_submission += [flag for flag in ("--no-follow", "--dry-run") if given.pop(flag[2:].replace("-", "_"))]
@@ -59,8 +54,8 @@ def parse(argv: Sequence[str]) -> Options:
     return Options(fixed=fixed, to_submission=to_submission, **given)
 
 
-def _build_parser() -> _Parser:
-    parser = _Parser(
+def _build_parser() -> Parser:
+    parser = Parser(
         prog="python -m trainer.tune",
         description="Search for the settings with the best validation accuracy.",
         epilog=_EPILOG,

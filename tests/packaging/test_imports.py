@@ -11,15 +11,17 @@ ROOT = Path(__file__).parents[2]
 
 COMMON = {"contract", "errors"}
 SETTINGS_PARTS = {"fields", "presets", "commandline", "origins"}
+PARSING = COMMON | {"parser"}
 #: What each part of the package may import of ours, beside itself and the package's version.
 MAY_IMPORT = {
     "": set(),
     "contract": set(),
     "errors": set(),
     "logs": set(),
+    "parser": {"errors"},
     "ending": {"errors", "logs"},
-    **dict.fromkeys(SETTINGS_PARTS, SETTINGS_PARTS | COMMON),
-    "settings": SETTINGS_PARTS | COMMON,
+    **dict.fromkeys(SETTINGS_PARTS, SETTINGS_PARTS | PARSING),
+    "settings": SETTINGS_PARTS | PARSING,
     "storage": {"errors"},
     "data": COMMON | {"storage"},
     "model": {"contract"},

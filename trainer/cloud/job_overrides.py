@@ -3,9 +3,10 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
-from trainer.cloud.jobspec import pools_of
+from trainer.cloud.jobspec import add_arguments, change_texts, load, pools_of
 from trainer.errors import SettingsError
 
 #: Where the short names lead within a worker pool, and within the job.
@@ -56,6 +57,14 @@ def parse(assignments: Sequence[str]) -> Overrides:
     if complaints:
         raise SettingsError("; ".join(complaints))
     return given
+
+
+def changed_file(path: Path, given: Overrides, trainer_flags: list[str]) -> dict[str, Any]:
+    """The job in the file at ``path`` with the changes and flags, its placeholders open. Raises SettingsError."""
+    document: dict[str, Any] = change_texts(load(path), str)
+    apply(document, given.changes)
+    add_arguments(document, trainer_flags)
+    return document
 
 
 def apply(document: dict[str, Any], changes: Sequence[tuple[str, str]]) -> None:
