@@ -34,7 +34,6 @@ from trainer.training.fit import Networks, Observer, Recipe, TrainingData, fit
 from trainer.training.hypertune import DEFAULT_FILE, TrialReports
 from trainer.training.progress import EpochReporter, Follower, Listener
 from trainer.training.temperature import cool
-from trainer.training.tensorboard import EpochEvents
 
 if TYPE_CHECKING:
     import keras  # At run time trainer.model starts it, before anything else imports it.
@@ -131,6 +130,8 @@ def listeners(job: Job, start: TrainingState | None, resources: ExitStack) -> li
     settings = job.settings
     found: list[Listener] = []
     if settings.tensorboard_dir:
+        from trainer.training.tensorboard import EpochEvents
+
         with stderr_as_log():  # TensorBoard's writer imports TensorFlow, whatever trains.
             found.append(resources.enter_context(EpochEvents(open_folder(settings.tensorboard_dir))))
     if settings.trial or settings.hypertune_file:
