@@ -16,14 +16,14 @@ FROM ${BASE_IMAGE}${BASE_DIGEST} AS packages
 SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
 # hadolint ignore=DL3008
 RUN apt-get update -qq && apt-get install -qq -y --no-install-recommends binutils && rm -rf /var/lib/apt/lists/*
-ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 PIP_ROOT_USER_ACTION=ignore
+ENV PIP_CACHE_DIR=/pip-cache PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_INPUT=1 PIP_ROOT_USER_ACTION=ignore
 # Without pip: what trains can't install anything.
 RUN python -m venv --without-pip /opt/venv
 WORKDIR /opt/venv/lib/python3.11/site-packages
 ARG ACCELERATOR
 COPY requirements-${ACCELERATOR}.lock /tmp/requirements.lock
 # Left out, since nothing that runs reads it: TensorFlow's C++ headers, symbols for a debugger, the packages' own tests.
-RUN --mount=type=cache,target=/root/.cache/pip \
+RUN --mount=type=cache,target=/pip-cache \
     python -m pip --python /opt/venv/bin/python install --no-compile --no-deps --only-binary :all: --require-hashes \
         --requirement /tmp/requirements.lock \
     && rm -r tensorflow/include \
@@ -40,7 +40,7 @@ RUN CUDA_VISIBLE_DEVICES='' TF_CPP_MIN_LOG_LEVEL=2 /opt/venv/bin/python -c "impo
 # already, as another package.
 FROM packages AS test-packages
 COPY requirements-dev.lock /tmp/requirements-dev.lock
-RUN --mount=type=cache,target=/root/.cache/pip \
+RUN --mount=type=cache,target=/pip-cache \
     python -m venv --without-pip /opt/test-venv \
     && echo /opt/venv/lib/python3.11/site-packages > /opt/test-venv/lib/python3.11/site-packages/what_trains.pth \
     && sed '/^tensorflow==/,/[^\\]$/d' /tmp/requirements-dev.lock > /tmp/requirements-test.lock \

@@ -57,8 +57,9 @@ def test_it_starts_the_job_as_a_user_without_rights(images: Images) -> None:
 
 def test_nothing_of_the_build_is_left(images: Images) -> None:
     look = (
-        "import glob, os, shutil; print([*filter(shutil.which, ['gcc', 'cc', 'g++', 'make', 'ld', 'strip'])],"
-        " [place for place in ('/root/.cache', '/opt/venv/bin/pip') if os.path.exists(place)], glob.glob('/tmp/*'))"
+        "import glob, os, pwd, shutil; print([*filter(shutil.which, ['gcc', 'cc', 'g++', 'make', 'ld', 'strip'])],"
+        " [place for place in (os.path.join(pwd.getpwuid(0).pw_dir, '.cache'), '/pip-cache', '/opt/venv/bin/pip')"
+        " if os.path.exists(place)], glob.glob('/tmp/*'))"
     )
     done = docker("run", "--rm", "--user=0", "--network=none", "--entrypoint=python", images.train, "-c", look)
     assert done.stdout == "[] [] []\n", done.stderr
