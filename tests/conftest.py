@@ -14,6 +14,19 @@ SERVING = Path(__file__).parents[1] / ".venvs" / "serving_2_15" / "bin" / "pytho
 
 
 @pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Drawn data, shared by all jobs of a test session."""
+    from tests.support.once import made_once
+    from trainer.data import sketches
+
+    def draw(folder: Path) -> None:
+        sketches.locate(folder)
+
+    folder, _ = made_once(tmp_path_factory, "cache", draw)
+    return folder
+
+
+@pytest.fixture(scope="session")
 def serving_python() -> Path:
     """The Python that has TensorFlow 2.15, as Vertex AI's prebuilt prediction container has."""
     if not SERVING.exists():

@@ -1,20 +1,6 @@
-from pathlib import Path
-
 import pytest
 
 from tests.support.once import made_once
-from trainer.data import sketches
-
-
-@pytest.fixture(scope="session")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Drawn data, shared by all jobs of a test session."""
-
-    def draw(folder: Path) -> None:
-        sketches.locate(folder)
-
-    folder, _ = made_once(tmp_path_factory, "cache", draw)
-    return folder
 
 
 @pytest.fixture(scope="session")

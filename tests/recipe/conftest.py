@@ -5,18 +5,6 @@ import pytest
 
 from tests.support.jobs import QUICK, Run, run_job
 from tests.support.once import made_once
-from trainer.data import sketches
-
-
-@pytest.fixture(scope="session")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Drawn data, shared by all jobs of a test session."""
-
-    def draw(folder: Path) -> None:
-        sketches.locate(folder)
-
-    folder, _ = made_once(tmp_path_factory, "cache", draw)
-    return folder
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from tests.support.serving import serving
+
 Answer = Callable[["_Handler"], None]
 
 
@@ -32,13 +34,9 @@ class FileHost(ThreadingHTTPServer):
 
 @contextmanager
 def file_host(answers: Mapping[str, Answer]) -> Iterator[FileHost]:
-    with FileHost(answers) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-        thread.start()
+    with serving(FileHost(answers)) as server:
         yield server
         server.closing.set()
-        server.shutdown()
-        thread.join()
 
 
 def delivers(content: bytes) -> Answer:

@@ -2,12 +2,13 @@
 
 import hashlib
 import re
-import threading
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from tests.support.serving import serving
 
 
 class ImageRegistry(ThreadingHTTPServer):
@@ -28,10 +29,8 @@ class ImageRegistry(ThreadingHTTPServer):
 
 @contextmanager
 def image_registry() -> Iterator[ImageRegistry]:
-    with ImageRegistry() as server:
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
+    with serving(ImageRegistry()) as server:
         yield server
-        server.shutdown()
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -24,6 +24,7 @@ from google.cloud.aiplatform_v1 import types
 from google.protobuf.json_format import MessageToDict, ParseDict, ParseError
 
 from tests.support.certificates import local_identity
+from tests.support.serving import serving
 
 _KINDS: dict[str, Any] = {"customJobs": types.CustomJob, "hyperparameterTuningJobs": types.HyperparameterTuningJob}
 _PAGE = 2  # So small that every client has to turn pages.
@@ -282,12 +283,5 @@ def _shown(job: StoredJob, state: str) -> dict[str, Any]:
 @contextmanager
 def job_server() -> Iterator[JobServer]:
     """A running server."""
-    server = JobServer()
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
-    thread.start()
-    try:
+    with serving(JobServer()) as server:
         yield server
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()

@@ -31,6 +31,7 @@ from tests.support.object_store import (
     described,
     split_multipart,
 )
+from tests.support.serving import serving
 
 
 @dataclass
@@ -269,13 +270,8 @@ def storage_server(*buckets: str, store: ObjectStore | None = None) -> Iterator[
     server = StorageServer(store)
     for bucket in buckets:
         server.create_bucket(bucket)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
+    with serving(server):
         yield server
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 def main() -> None:
