@@ -20,8 +20,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.contenders.processes import ROOT, Contender, start
-from benchmarks.document import hardware_line, replace_section
+from benchmarks.contenders.processes import Contender, start
+from benchmarks.document import benchmark_parser, hardware_line, replace_section
 from trainer import settings
 from trainer.contract import METADATA_DIR, Examples
 from trainer.measurement import DataPlace, find_parts
@@ -130,11 +130,10 @@ def context(model: Path, options: argparse.Namespace, versions: Mapping[str, str
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = benchmark_parser(__doc__)
     parser.add_argument("model", type=Path, metavar="MODEL_FOLDER", help="what a run has committed, on this machine")
     parser.add_argument("--rounds", type=int, default=10, help="turns of each way (default 10)")
     parser.add_argument("--seconds", type=float, default=1.0, help="of a turn, for each batch size (default 1)")
-    parser.add_argument("--document", type=Path, default=ROOT / "docs" / "benchmarks.md", help="where the table goes")
     return parser.parse_args(argv)
 
 
@@ -152,7 +151,6 @@ def main(argv: Sequence[str]) -> None:
     versions = {name: text for server in servers.values() for name, text in server.contender.about.items()}
     text = "\n".join([context(options.model, options, versions), "", *rows(servers, test.labels), "", summary(servers)])
     replace_section(options.document, "inference", text)
-    print(text)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,6 @@ Each size is a process of its own, ``python -m trainer.task --preset small --epo
 docs/benchmarks.md.
 """
 
-import argparse
 import json
 import os
 import re
@@ -22,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.contenders.processes import ROOT
-from benchmarks.document import hardware_line, replace_section
+from benchmarks.document import benchmark_parser, hardware_line, replace_section
 from trainer import settings
 from trainer.contract import METADATA_DIR
 from trainer.data import idx
@@ -123,10 +122,9 @@ def summary(sizes: Sequence[Growth]) -> str:
 
 
 def main(argv: Sequence[str]) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = benchmark_parser(__doc__)
     parser.add_argument("--copies", type=int, nargs="+", default=[1, 2, 4, 8], help="of the data (default 1 2 4 8)")
     parser.add_argument("--data", default="fashion-mnist", help="as trainer.task takes it (default fashion-mnist)")
-    parser.add_argument("--document", type=Path, default=ROOT / "docs" / "benchmarks.md", help="where the table goes")
     parser.add_argument("flags", nargs="*", help="more flags of trainer.task, after --")
     options = parser.parse_args(argv)
     machine = settings.parse(["--data", options.data], os.environ)
@@ -146,7 +144,6 @@ def main(argv: Sequence[str]) -> None:
     )
     text = f"{context}\n\n{table(sizes)}"
     replace_section(options.document, "memory", text)
-    print(text)
 
 
 if __name__ == "__main__":

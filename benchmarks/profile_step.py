@@ -6,7 +6,6 @@ Three epochs on noise: one to warm up, one against the clock, one under TensorFl
 docs/benchmarks.md.
 """
 
-import argparse
 import os
 import re
 import sys
@@ -24,8 +23,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import numpy as np
 
-from benchmarks.contenders.processes import ROOT
-from benchmarks.document import hardware_line, replace_section
+from benchmarks.document import benchmark_parser, hardware_line, replace_section
 from trainer import settings as flags_of_trainer
 from trainer.contract import IMAGE_SHAPE, Examples
 from trainer.model.precision import dtype_policy, resolve_precision
@@ -144,9 +142,8 @@ def summary(seconds: Mapping[tuple[str, bool], float], clocked: Epoch) -> str:
 
 
 def main(argv: Sequence[str]) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = benchmark_parser(__doc__)
     parser.add_argument("--images", type=int, default=54_000, help="of an epoch (default 54000)")
-    parser.add_argument("--document", type=Path, default=ROOT / "docs" / "benchmarks.md", help="where the tables go")
     parser.add_argument("flags", nargs="*", help="flags of trainer.task, after --")
     options = parser.parse_args(argv)
     trainer = Trainer(flags_of_trainer.parse(options.flags, {}), options.images)
@@ -161,7 +158,6 @@ def main(argv: Sequence[str]) -> None:
     )
     text = f"{context}\n\n{table(seconds)}\n\n{summary(seconds, clocked)}"
     replace_section(options.document, "training step", text)
-    print(text)
 
 
 if __name__ == "__main__":

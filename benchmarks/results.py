@@ -12,11 +12,11 @@ import re
 import statistics
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from trainer import settings
+from trainer.artifacts.facts import Facts
 from trainer.contract import METADATA_DIR
 from trainer.presets import PRESETS
 
@@ -37,14 +37,8 @@ COST_NOTE = (
 )
 
 
-@dataclass(frozen=True)
-class Model:
-    """What a model folder tells of itself."""
-
-    params: dict[str, Any]
-    metrics: dict[str, Any]
-    classes: dict[str, Any]
-    data: dict[str, Any]
+class Model(Facts):
+    """What a model folder tells of itself, and what follows from that for a row."""
 
     @property
     def command(self) -> str:
@@ -53,7 +47,7 @@ class Model:
 
     @property
     def images_seen(self) -> int:
-        images = self.params["settings"]["limit_train"] or self.data["counts"]["train"]
+        images = self.params["settings"]["limit_train"] or self.data_report["counts"]["train"]
         # Models of before there was that setting visited every image.
         share = self.params["settings"].get("visit_fraction", 1.0)
         return int(self.params["epochs_run"]) * round(share * (images - int(self.metrics["validation"]["n"])))
@@ -133,7 +127,7 @@ def petaflop(model: Model) -> float:
 
 def class_rows(before: Sequence[Model], after: Sequence[Model]) -> list[list[str]]:
     def figures(models: Sequence[Model], name: str, figure: str) -> list[float]:
-        return [model.classes["classes"][name][figure] for model in models]
+        return [model.class_performance["classes"][name][figure] for model in models]
 
     return [
         [

@@ -6,7 +6,6 @@ Each run is a process of its own, on the published files, with nothing resumed. 
 and is left out. Writes its table into docs/benchmarks.md.
 """
 
-import argparse
 import json
 import statistics
 import subprocess
@@ -15,10 +14,9 @@ import tempfile
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 
 from benchmarks.contenders.processes import ROOT
-from benchmarks.document import hardware_line, replace_section
+from benchmarks.document import benchmark_parser, hardware_line, replace_section
 
 TARGET_SECONDS = 8
 #: The compiled loop returns after many steps. The first execution is what the second takes, and tracing.
@@ -67,9 +65,8 @@ def table(runs: Sequence[Laps]) -> str:
 
 
 def main(argv: Sequence[str]) -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = benchmark_parser(__doc__)
     parser.add_argument("--runs", type=int, default=7, help="that count (default 7)")
-    parser.add_argument("--document", type=Path, default=ROOT / "docs" / "benchmarks.md", help="where the table goes")
     parser.add_argument("flags", nargs="*", help="flags of trainer.task, after --")
     options = parser.parse_args(argv)
     runs = []
@@ -82,7 +79,6 @@ def main(argv: Sequence[str]) -> None:
     )
     text = f"{context}\n\n{table(runs[1:])}"
     replace_section(options.document, "start-up", text)
-    print(text)
 
 
 if __name__ == "__main__":

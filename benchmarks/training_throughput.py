@@ -5,18 +5,14 @@
 PYTHON is the interpreter of an environment that has torch and NumPy. Writes its table into docs/benchmarks.md.
 """
 
-import argparse
 import statistics
 import sys
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
 
 from benchmarks.contenders.processes import Contender, start
 from benchmarks.contenders.turns import IMAGES
-from benchmarks.document import hardware_line, replace_section
-
-ROOT = Path(__file__).parents[1]
+from benchmarks.document import benchmark_parser, hardware_line, replace_section
 
 
 @dataclass
@@ -66,7 +62,7 @@ def table(racers: list[Racer]) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = benchmark_parser(__doc__)
     parser.add_argument("--pytorch", required=True, metavar="PYTHON", help="an interpreter that has torch")
     parser.add_argument("--rounds", type=int, default=5, help="turns of each contender (default 5)")
     options = parser.parse_args()
@@ -84,8 +80,7 @@ def main() -> None:
         f"n = {options.rounds} rounds of {IMAGES:,} images each, taking turns. {hardware_line()} {shown}."
     )
     text = f"{context}\n\n{table(racers)}"
-    replace_section(ROOT / "docs" / "benchmarks.md", "training throughput", text)
-    print(text)
+    replace_section(options.document, "training throughput", text)
 
 
 if __name__ == "__main__":

@@ -86,4 +86,4 @@ def test_the_confusable_classes_before_and_after(models: list[Model], tmp_path: 
 
 def test_an_epoch_that_visits_every_image_sees_them_all(models: list[Model]) -> None:
     params = {**models[0].params, "settings": {**models[0].params["settings"], "visit_fraction": 1.0}}
-    assert Model(params, models[0].metrics, models[0].classes, models[0].data).images_seen == 540_000
+    assert Model(params, models[0].metrics, models[0].class_performance, models[0].data_report).images_seen == 540_000
