@@ -20,6 +20,7 @@ from trainer.contract import Examples
 from trainer.errors import TrainingError
 from trainer.training.averaging import WeightAverage
 from trainer.training.checkpoint import Arrays, TrainingState
+from trainer.training.feeding import fed
 from trainer.training.loss import SmoothedCrossEntropy
 from trainer.training.losses import LossOfEach
 from trainer.training.muon import Muon
@@ -199,9 +200,7 @@ def train_epoch(
     steps = math.ceil(len(labels) / recipe.batch_size)
     average = WeightAverage(steps)
     logs = model.fit(
-        inputs,
-        labels,
-        batch_size=recipe.batch_size,
+        **fed(inputs, labels, recipe.batch_size),
         initial_epoch=epoch - 1,
         epochs=epoch,
         shuffle=False,  # The order is epoch_inputs' decision: Keras's own shuffle can't be resumed.
@@ -268,7 +267,7 @@ def _assign(variables: list[keras.Variable], values: Arrays) -> None:
 
 def predict(network: keras.Model, images: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Probabilities float32 (N, 10) of ``images`` uint8 (N, 28, 28, 1), every image once and in order."""
-    probabilities = network.predict(images, batch_size=PREDICTION_BATCH, verbose=0)
+    probabilities = network.predict(**fed(images, None, PREDICTION_BATCH), verbose=0)
     return np.asarray(probabilities, dtype=np.float32)
 
 
