@@ -49,7 +49,7 @@ def test_what_was_not_read_off_the_price_page_counts_with_a_margin() -> None:
 
 def test_the_expected_cost_follows_from_the_measured_speed() -> None:
     estimate = cost.estimate(job("cpu"), SETTINGS)
-    seconds = 50 * 54_000 / 1587
+    seconds = 50 * 54_000 / prices.speeds().processor["cnn"][32]
     assert estimate.training_seconds == pytest.approx(seconds)
     assert estimate.expected == pytest.approx((0.21849885 + DISK) * (seconds + 300) / 3600)
 
@@ -116,7 +116,7 @@ def test_a_limit_that_is_too_low_is_refused(name: str, most: float, words: str) 
 
 def test_a_limit_below_what_is_expected_is_refused() -> None:
     retried_never = job("cpu", {"scheduling.disableRetries": True})
-    with pytest.raises(SettingsError, match=r"--max-cost is too low – expected at most \$0.10 – received \$0.14"):
+    with pytest.raises(SettingsError, match=r"--max-cost is too low – expected at most \$0.10 – received \$0.11"):
         limit(retried_never, 0.1)
 
 
@@ -135,7 +135,7 @@ def test_what_has_no_price_gets_no_estimate(changed: Job, words: str) -> None:
 
 def test_the_estimate_is_told_beside_automl() -> None:
     lines = "\n".join(tell(job("cpu"), None))
-    for words in ("$0.2485 an hour", "expected: $0.14 (28 min", "at worst: $3.17 (4 attempts", "AutoML $27.72"):
+    for words in ("$0.2485 an hour", "expected: $0.11 (22 min", "at worst: $3.17 (4 attempts", "AutoML $27.72"):
         assert words in lines
 
 
