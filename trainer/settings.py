@@ -130,6 +130,10 @@ class Settings(BaseModel):
     # At most four: 28 px halved by each block's pooling are 14, 7, 3, 1.
     filters: Annotated[Widths, _network()] = (32, 64, 128)
     """filters of each convolution block or stage"""
+    stem_filters: Annotated[Whole, Field(ge=0), _network()] = 0
+    """of a convolution before the first stage; 0 = none; only in the residual network"""
+    stage_depth: Annotated[Whole, Field(ge=1, le=8), _network()] = 1
+    """convolutions that a stage adds to its first; only in the residual network"""
     dense_units: Annotated[Whole, Field(ge=1), _network(unit="units")] = 512
     """width of the hidden dense layer; only the cnn has one"""
     conv_dropout: Annotated[Real, Field(ge=0, lt=1), _network()] = 0.25

@@ -163,7 +163,13 @@ def experiment_report(job: Job) -> ExperimentReport:
 def network_builder(settings: Settings) -> "Callable[..., keras.Model]":
     """Builds the network that the settings ask for, in the ``dtype`` policy given: the same weights each time."""
     if settings.network == "residual":
-        return partial(build_residual, filters=settings.filters, seed=settings.seed)
+        return partial(
+            build_residual,
+            filters=settings.filters,
+            stem_filters=settings.stem_filters,
+            stage_depth=settings.stage_depth,
+            seed=settings.seed,
+        )
     return partial(
         build_cnn,
         filters=settings.filters,

@@ -34,7 +34,7 @@ def test_the_reference_network() -> None:
 
 
 def test_the_residual_network() -> None:
-    assert forward_operations(build_residual(filters=(8, 16), seed=0)) == RESIDUAL
+    assert forward_operations(build_residual(filters=(8, 16), stem_filters=0, stage_depth=1, seed=0)) == RESIDUAL
 
 
 def test_a_network_within_another_counts() -> None:

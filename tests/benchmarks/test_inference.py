@@ -25,7 +25,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, np.n
     folder = tmp_path_factory.mktemp("exported")
     images = np.random.default_rng(0).integers(0, 256, (50, 28, 28, 1), dtype=np.uint8)
     np.save(folder / "images.npy", images)
-    network = with_flips(build_residual(filters=(8, 16), seed=3))
+    network = with_flips(build_residual(filters=(8, 16), stem_filters=0, stage_depth=1, seed=3))
     predict = export_saved_model(network, folder / "model", images)
     return folder / "model", folder / "images.npy", predict(images)
 

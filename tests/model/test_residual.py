@@ -6,7 +6,7 @@ import pytest
 
 from trainer.model.residual import build_residual
 
-SMALL = {"filters": (4, 6), "seed": 3}
+SMALL = {"filters": (4, 6), "stem_filters": 0, "stage_depth": 1, "seed": 3}
 
 
 def images(count=6):
@@ -16,7 +16,7 @@ def images(count=6):
 def test_a_stage_pools_normalises_and_adds_what_a_second_convolution_finds():
     stage = ["Conv2D", "MaxPooling2D", "FusedBatchNormalization", "ReLU"]
     stage += ["Conv2D", "FusedBatchNormalization", "ReLU", "Add"]
-    model = build_residual(filters=(32, 64, 128), seed=42)
+    model = build_residual(filters=(32, 64, 128), stem_filters=0, stage_depth=1, seed=42)
     assert [type(layer).__name__ for layer in model.layers] == [
         *["InputLayer", "Rescaling"],
         *stage * 3,
@@ -35,8 +35,46 @@ def test_a_stage_pools_normalises_and_adds_what_a_second_convolution_finds():
     assert model.get_layer("stage_3_add").output.shape == (None, 3, 3, 128)
 
 
+def test_a_stem_and_deeper_stages_add_convolutions_that_are_normalised():
+    model = build_residual(filters=(4, 6), stem_filters=5, stage_depth=2, seed=3)
+    kernels = {layer.name: layer.kernel.shape for layer in model.layers if hasattr(layer, "kernel")}
+    assert kernels == {
+        "stem": (3, 3, 1, 5),
+        "stage_1_a": (3, 3, 5, 4),
+        "stage_1_b": (3, 3, 4, 4),
+        "stage_1_c": (3, 3, 4, 4),
+        "stage_2_a": (3, 3, 4, 6),
+        "stage_2_b": (3, 3, 6, 6),
+        "stage_2_c": (3, 3, 6, 6),
+        "logits": (6, 10),
+    }
+    followers = {name: model.get_layer(name)._outbound_nodes[0].operation.name for name in kernels if name != "logits"}
+    assert followers == {
+        name: f"{name}_pool" if name.endswith("_a") else f"{name}_norm" for name in kernels if name != "logits"
+    }
+
+
+def test_a_deeper_stage_computes_what_its_name_says():
+    model = build_residual(filters=(4,), stem_filters=3, stage_depth=2, seed=3)
+    layers = {layer.name: layer for layer in model.layers}
+
+    def convolved(x, name):
+        return keras.ops.conv(x, layers[name].kernel, padding="same")
+
+    def activated(x, name):
+        return keras.ops.relu(layers[f"{name}_norm"](x))
+
+    x = keras.ops.cast(images(), "float32") / 255
+    x = activated(convolved(x, "stem"), "stem")
+    x = activated(keras.ops.max_pool(convolved(x, "stage_1_a"), 2), "stage_1_a")
+    y = activated(convolved(x, "stage_1_b"), "stage_1_b")
+    x = x + activated(convolved(y, "stage_1_c"), "stage_1_c")
+    logits = keras.ops.max(x, axis=(1, 2)) @ layers["logits"].kernel
+    np.testing.assert_allclose(model(images()), keras.ops.softmax(logits), rtol=1e-5, atol=1e-6)
+
+
 def test_a_stage_computes_what_its_name_says():
-    model = build_residual(filters=(4,), seed=3)
+    model = build_residual(filters=(4,), stem_filters=0, stage_depth=1, seed=3)
     layers = {layer.name: layer for layer in model.layers}
     x = keras.ops.cast(images(), "float32") / 255
     x = keras.ops.max_pool(keras.ops.conv(x, layers["stage_1_a"].kernel, padding="same"), 2)
@@ -57,6 +95,8 @@ def test_raw_bytes_go_in_and_float32_probabilities_come_out(dtype):
 
 
 def test_equal_seeds_give_equal_weights_and_others_other_ones():
-    first, again, other = (build_residual(filters=(4, 6), seed=seed).get_weights() for seed in (3, 3, 4))
+    first, again, other = (
+        build_residual(filters=(4, 6), stem_filters=0, stage_depth=1, seed=seed).get_weights() for seed in (3, 3, 4)
+    )
     np.testing.assert_equal(first, again)
     assert all((a != b).any() for a, b in zip(first, other, strict=True) if a.ndim > 1)

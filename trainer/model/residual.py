@@ -1,6 +1,7 @@
 """A small residual network, more accurate than the reference network after fewer epochs (docs/results.md)."""
 
 from collections.abc import Iterator, Sequence
+from string import ascii_lowercase
 
 import keras
 
@@ -9,13 +10,16 @@ from trainer.model.initializers import layer_seeds
 from trainer.model.layers import FusedBatchNormalization
 
 
-def build_residual(*, filters: Sequence[int], seed: int, dtype: str = "float32") -> keras.Model:
+def build_residual(
+    *, filters: Sequence[int], stem_filters: int, stage_depth: int, seed: int, dtype: str = "float32"
+) -> keras.Model:
     """Map raw ``image`` uint8 (B, 28, 28, 1) in [0, 255] to ``probabilities`` float32 (B, 10), rows sum to 1.
 
-    A first convolution, then a stage for each width in ``filters``, then the maximum of each channel over the image
-    and one dense layer. Every stage halves the image, so most of the arithmetic is done where an image is small, and
-    pools before it normalises, which is a quarter of the work. As in ``trainer.model.cnn``, rescaling is the first
-    layer, ``dtype`` names a Keras dtype policy, and every initialiser has its own seed derived from ``seed``.
+    A convolution of ``stem_filters`` channels (0: none), a stage for each width in ``filters``, then the maximum of
+    each channel over the image and one dense layer. Every stage halves the image, so most of the arithmetic is done
+    where an image is small, and pools before it normalises, which is a quarter of the work; to that it adds what
+    ``stage_depth`` more convolutions find. As in ``trainer.model.cnn``, rescaling is the first layer, ``dtype`` names
+    a Keras dtype policy, and every initialiser has its own seed derived from ``seed``.
 
     Sources: He et al., 2016, https://arxiv.org/abs/1512.03385; pooling, then normalising, and the maximum at the end as
     in Page, How to Train Your ResNet, 2018, https://myrtle.ai/learn/how-to-train-your-resnet/.
@@ -23,21 +27,31 @@ def build_residual(*, filters: Sequence[int], seed: int, dtype: str = "float32")
     seeds = layer_seeds(seed)
     image = keras.Input(IMAGE_SHAPE, dtype="uint8", name=INPUT_NAME)
     x = keras.layers.Rescaling(1 / 255, dtype=dtype, name="rescale")(image)
+    if stem_filters:
+        x = _convolution(x, stem_filters, name="stem", seeds=seeds, dtype=dtype)
+        x = _norm_relu(x, name="stem", dtype=dtype)
     for number, channels in enumerate(filters, start=1):
-        x = _stage(x, channels, name=f"stage_{number}", seeds=seeds, dtype=dtype)
+        x = _halved(x, channels, name=f"stage_{number}_a", seeds=seeds, dtype=dtype)
+        x = _refined(x, stage_depth, name=f"stage_{number}", seeds=seeds, dtype=dtype)
     x = keras.layers.GlobalMaxPooling2D(dtype=dtype, name="maximum")(x)
     logits = keras.layers.Dense(NUM_CLASSES, kernel_initializer=_he(seeds), dtype="float32", name="logits")(x)
     probabilities = keras.layers.Softmax(dtype="float32", name=OUTPUT_NAME)(logits)
     return keras.Model(image, probabilities, name="residual")
 
 
-def _stage(x: keras.KerasTensor, channels: int, *, name: str, seeds: Iterator[int], dtype: str) -> keras.KerasTensor:
+def _halved(x: keras.KerasTensor, channels: int, *, name: str, seeds: Iterator[int], dtype: str) -> keras.KerasTensor:
     """(B, H, W, C) -> (B, H // 2, W // 2, channels)."""
-    x = _convolution(x, channels, name=f"{name}_a", seeds=seeds, dtype=dtype)
+    x = _convolution(x, channels, name=name, seeds=seeds, dtype=dtype)
     x = keras.layers.MaxPooling2D(2, dtype=dtype, name=f"{name}_pool")(x)
-    x = _norm_relu(x, name=f"{name}_a", dtype=dtype)
-    y = _convolution(x, channels, name=f"{name}_b", seeds=seeds, dtype=dtype)
-    y = _norm_relu(y, name=f"{name}_b", dtype=dtype)
+    return _norm_relu(x, name=name, dtype=dtype)
+
+
+def _refined(x: keras.KerasTensor, depth: int, *, name: str, seeds: Iterator[int], dtype: str) -> keras.KerasTensor:
+    """(B, H, W, C) -> (B, H, W, C): the input and, added to it, ``depth`` convolutions of it."""
+    y = x
+    for letter in ascii_lowercase[1 : 1 + depth]:
+        y = _convolution(y, x.shape[-1], name=f"{name}_{letter}", seeds=seeds, dtype=dtype)
+        y = _norm_relu(y, name=f"{name}_{letter}", dtype=dtype)
     return keras.layers.Add(dtype=dtype, name=f"{name}_add")([x, y])
 
 
