@@ -50,7 +50,7 @@ def test_the_layers_and_their_parameters_are_those_of_the_original():
 
 
 def test_the_layers_come_in_the_order_of_the_design():
-    block = ["Conv2D", "FusedBatchNormalization", "MaxPooling2D", "ByteDropout"]
+    block = ["SmallMapConv2D", "FusedBatchNormalization", "MaxPooling2D", "ByteDropout"]
     model = build_cnn(**DEFAULTS)
     assert [type(layer).__name__ for layer in model.layers] == [
         *["InputLayer", "Rescaling"],

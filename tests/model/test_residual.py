@@ -14,8 +14,8 @@ def images(count=6):
 
 
 def test_a_stage_pools_normalises_and_adds_what_a_second_convolution_finds():
-    stage = ["Conv2D", "MaxPooling2D", "FusedBatchNormalization", "ReLU"]
-    stage += ["Conv2D", "FusedBatchNormalization", "ReLU", "Add"]
+    stage = ["SmallMapConv2D", "MaxPooling2D", "FusedBatchNormalization", "ReLU"]
+    stage += ["SmallMapConv2D", "FusedBatchNormalization", "ReLU", "Add"]
     model = build_residual(filters=(32, 64, 128), stem_filters=0, stage_depth=1, seed=42)
     assert [type(layer).__name__ for layer in model.layers] == [
         *["InputLayer", "Rescaling"],

@@ -6,7 +6,7 @@ import keras
 
 from trainer.contract import IMAGE_SHAPE, INPUT_NAME, NUM_CLASSES, OUTPUT_NAME
 from trainer.model.initializers import layer_seeds
-from trainer.model.layers import ByteDropout, FusedBatchNormalization
+from trainer.model.layers import ByteDropout, FusedBatchNormalization, SmallMapConv2D
 
 
 def build_cnn(
@@ -45,7 +45,7 @@ def _conv_block(
     x: keras.KerasTensor, channels: int, *, name: str, dropout: float, seeds: Iterator[int], dtype: str
 ) -> keras.KerasTensor:
     """(B, H, W, C) -> (B, H // 2, W // 2, channels)."""
-    x = keras.layers.Conv2D(
+    x = SmallMapConv2D(
         channels,
         3,
         padding="same",

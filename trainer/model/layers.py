@@ -13,6 +13,8 @@ if _ON_TENSORFLOW:
 
 _FUSED_DTYPES = ("float32", "bfloat16", "float16")
 _BYTE_VALUES = 256
+# Measured (docs/benchmarks.md): at 7 x 7 and below the other way is faster, at 14 x 14 it is not.
+_SMALL_MAP = 8
 
 
 @keras.saving.register_keras_serializable(package="trainer")
@@ -106,3 +108,58 @@ def _random_bytes(shape: Any, seed: Any) -> Any:
         [(count + 3) // 4], tf.cast(seed, "int32"), minval=None, maxval=None, dtype="uint32", alg="philox"
     )
     return tf.reshape(tf.reshape(tf.bitcast(words, "uint8"), [-1])[:count], shape)
+
+
+@keras.saving.register_keras_serializable(package="trainer")
+class SmallMapConv2D(keras.layers.Conv2D):  # type: ignore[misc]
+    """A convolution whose kernel's gradient is a convolution too, where TensorFlow's own op for it is slow.
+
+    That op takes two to three times as long as the forward pass where images are small and bfloat16. The gradient at
+    (i, j) is the sum over batch and places of the input, moved by (i, j), times the output's gradient: a forward
+    convolution in which the batch is the channel that is summed over, and the output's gradient is the kernel.
+
+    Everything but images (B, H, W, C) in bfloat16 of at most 8 x 8, with stride 1, padding "same" and an odd kernel,
+    takes Keras's own path, which computes the same.
+
+    Source: Mathieu et al., Fast Training of Convolutional Networks through FFTs, 2014, section 2,
+    https://arxiv.org/abs/1312.5851: the gradient is a convolution of the input with the output's gradient.
+    """
+
+    def convolution_op(self, inputs: Any, kernel: Any) -> Any:
+        return _convolved(inputs, kernel) if self._gains(inputs) else super().convolution_op(inputs, kernel)
+
+    def _gains(self, inputs: Any) -> bool:
+        return (
+            _ON_TENSORFLOW
+            and keras.backend.standardize_dtype(inputs.dtype) == "bfloat16"
+            and (self.padding, self.data_format, self.groups) == ("same", "channels_last", 1)
+            and self.strides == self.dilation_rate == (1, 1)
+            and all(size % 2 for size in self.kernel_size)
+            and all(size is not None and size <= _SMALL_MAP for size in inputs.shape[1:3])
+        )
+
+
+def _convolved(images: Any, kernel: Any) -> Any:
+    """Images (B, H, W, C) and kernel (K, L, C, D) -> (B, H, W, D)."""
+
+    @tf.custom_gradient  # type: ignore[untyped-decorator]
+    def convolve(images: Any, kernel: Any) -> Any:
+        def gradients(upstream: Any) -> tuple[Any, Any]:
+            to_images = tf.nn.conv2d_transpose(upstream, kernel, tf.shape(images), strides=1, padding="SAME")
+            return to_images, _kernel_gradient(images, upstream, kernel.shape[:2])
+
+        return tf.nn.conv2d(images, kernel, strides=1, padding="SAME"), gradients
+
+    return convolve(images, tf.convert_to_tensor(kernel))
+
+
+def _kernel_gradient(images: Any, upstream: Any, size: tuple[int, int]) -> Any:
+    """Images (B, H, W, C), gradient of the output (B, H, W, D) and ``size`` (K, L) -> (K, L, C, D)."""
+    above, left = (length // 2 for length in size)
+    gradient = tf.nn.conv2d(
+        tf.transpose(images, (3, 1, 2, 0)),
+        tf.transpose(upstream, (1, 2, 0, 3)),
+        strides=1,
+        padding=((0, 0), (above, above), (left, left), (0, 0)),
+    )
+    return tf.transpose(gradient, (1, 2, 0, 3))

@@ -7,7 +7,7 @@ import keras
 
 from trainer.contract import IMAGE_SHAPE, INPUT_NAME, NUM_CLASSES, OUTPUT_NAME
 from trainer.model.initializers import layer_seeds
-from trainer.model.layers import FusedBatchNormalization
+from trainer.model.layers import FusedBatchNormalization, SmallMapConv2D
 
 
 def build_residual(
@@ -58,7 +58,7 @@ def _refined(x: keras.KerasTensor, depth: int, *, name: str, seeds: Iterator[int
 def _convolution(
     x: keras.KerasTensor, channels: int, *, name: str, seeds: Iterator[int], dtype: str
 ) -> keras.KerasTensor:
-    return keras.layers.Conv2D(
+    return SmallMapConv2D(
         channels, 3, padding="same", use_bias=False, kernel_initializer=_he(seeds), dtype=dtype, name=name
     )(x)
 
