@@ -29,7 +29,7 @@ RUN --mount=type=cache,target=/pip-cache \
     python -m pip --python /opt/venv/bin/python install --no-compile --no-deps --only-binary :all: --require-hashes \
         --requirement /tmp/requirements.lock \
     && rm -r tensorflow/include tensorboard/webfiles.zip \
-    && find . -type f \( -name '*.c' -o -name '*.h' -o -name '*.pxd' -o -name '*.pyx' \) -delete \
+    && find . -type f \( -name '*.c' -o -name '*.pyx' \) -delete \
     && find tensorflow cryptography fontTools kiwisolver matplotlib rfc3161_client wrapt yaml -name '*.so*' -type f \
         -exec strip --strip-unneeded {} + \
     && find google/genai matplotlib numpy scipy securesystemslib sklearn -type d \( -name tests -o -name test_data \) \
