@@ -99,7 +99,7 @@ def stop(container: str, *, after: str) -> None:
 
 
 def test_a_container_that_is_stopped_goes_on_when_it_is_started_again(images: Images, tmp_path: Path) -> None:
-    """The same container, and then another of the same image; as another user than the image's, on a folder of the host."""
+    """The same container, and then another; as another user than the image's, on a folder of the host."""
     shared = tmp_path / "work"
     shared.mkdir()
     shared.chmod(0o777)

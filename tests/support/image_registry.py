@@ -1,4 +1,4 @@
-"""A container registry on this machine that a real Docker engine pushes to and pulls from: blobs and manifests, kept in memory."""
+"""A container registry on this machine for a real Docker engine, to push to and pull from: all is kept in memory."""
 
 import hashlib
 import json
@@ -13,7 +13,7 @@ from tests.support.serving import serving
 
 
 class ImageRegistry(ThreadingHTTPServer):
-    """``manifests``: what was pushed, by ``name:tag``, in the order of the pushes; ``every_manifest``: moved tags' too."""
+    """``manifests``: by ``name:tag``, in the order of the pushes; ``every_manifest``: those of moved tags too."""
 
     daemon_threads = True
 
