@@ -22,13 +22,18 @@ RUN python -m venv --without-pip /opt/venv
 WORKDIR /opt/venv/lib/python3.11/site-packages
 ARG ACCELERATOR
 COPY requirements-${ACCELERATOR}.lock /tmp/requirements.lock
-# Left out, since nothing that runs reads it: TensorFlow's C++ headers, symbols for a debugger, the packages' own tests.
+# Left out, since nothing that runs reads it: TensorFlow's C++ headers, what compiled modules were made of, symbols for a
+# debugger, the packages' own tests, the pages of TensorBoard. Kept are the symbols of packages with a folder *.libs: their
+# libraries were patched after they were linked, and strip would break some.
 RUN --mount=type=cache,target=/pip-cache \
     python -m pip --python /opt/venv/bin/python install --no-compile --no-deps --only-binary :all: --require-hashes \
         --requirement /tmp/requirements.lock \
-    && rm -r tensorflow/include \
-    && find tensorflow -name '*.so*' -type f -exec strip --strip-unneeded {} + \
-    && find numpy scipy sklearn matplotlib google/genai -type d -name tests -prune -exec rm -r {} +
+    && rm -r tensorflow/include tensorboard/webfiles.zip \
+    && find . -type f \( -name '*.c' -o -name '*.pyx' \) -delete \
+    && find tensorflow cryptography fontTools kiwisolver matplotlib rfc3161_client wrapt yaml -name '*.so*' -type f \
+        -exec strip --strip-unneeded {} + \
+    && find google/genai matplotlib numpy scipy securesystemslib sklearn -type d \( -name tests -o -name test_data \) \
+        -prune -exec rm -r {} +
 # Nothing can be written beside the modules later: those that a training imports are compiled now, and not all, which
 # would take 150 MB more.
 RUN CUDA_VISIBLE_DEVICES='' TF_CPP_MIN_LOG_LEVEL=2 /opt/venv/bin/python -c "import google.cloud.storage.transfer_manager, \

@@ -3,9 +3,12 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -13,9 +16,11 @@ import yaml
 from cyclonedx.schema import SchemaVersion
 from cyclonedx.validation.json import JsonStrictValidator
 
+from tests.container.conftest import need_engine
 from tests.support.cloud_build import resolve
 from tests.support.containers import PROJECT, Images, docker, run_script, told
 from tests.support.image_registry import image_registry
+from tests.support.scan_service import scan_service
 from tests.support.vulnerability_service import vulnerability_service
 
 pytestmark = pytest.mark.slow
@@ -30,33 +35,81 @@ VALUES = {
     "REPO_FULL_NAME": "me/trainer",
     "_TESTS": "tests/packaging/test_lock_files.py",
 }
-Gcloud = Callable[..., dict[str, str]]
-CRITICAL = "CRITICAL\tCVE-2026-0001"
+#: What a scanner finds: severities by id.
+Found = dict[str, str]
+#: Has scripts/scan_image, with the environment given, find that; or be refused.
+Scanner = Callable[..., AbstractContextManager[dict[str, str]]]
+
+
+def gcloud_that_scans() -> str | None:
+    """Why the real gcloud can't scan here: it needs a component that lists an image's packages."""
+    if not (gcloud := shutil.which("gcloud")):
+        return "gcloud is not installed"
+    command = [gcloud, "info", "--format=value(installation.sdk_root)"]
+    root = subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    return None if Path(root, "bin", "local-extract").exists() else "gcloud has no local-extract"
+
+
+@contextmanager
+def the_real_scanner(folder: Path, found: Found, *, refuses: bool = False) -> Iterator[dict[str, str]]:
+    """The real gcloud and its extractor; only the service that knows the vulnerabilities is ours."""
+    with scan_service(found, refuses=refuses) as service:
+        yield service.environment | {"CLOUDSDK_CONFIG": str(folder / "gcloud")}
+        if not refuses:
+            ((image, packages),) = service.asked.items()
+            (folder / "scanned").write_text("\n".join([image, *sorted(packages)]))
+
+
+@contextmanager
+def a_stand_in(folder: Path, found: Found, *, refuses: bool = False) -> Iterator[dict[str, str]]:
+    """A gcloud, first on the PATH, that finds what it is told."""
+    program = folder / "bin" / "gcloud"
+    program.parent.mkdir(exist_ok=True)
+    listed = "".join(f"echo '{severity}\t{name}'\n" for name, severity in found.items())
+    scan = f"if [[ $4 == scan ]]; then echo projects/p/locations/us/scans/s; exit {int(refuses)}; fi"
+    program.write_text(f"#!/usr/bin/env bash\n{scan}\n{listed}")
+    program.chmod(0o755)
+    yield {"PATH": f"{program.parent}:{os.environ['PATH']}"}
+
+
+@pytest.fixture(params=[the_real_scanner, a_stand_in])
+def scanner(request: pytest.FixtureRequest, tmp_path: Path) -> Scanner:
+    """Both, so that the stand-in is held against the real one."""
+    if request.param is the_real_scanner and (reason := gcloud_that_scans()):
+        pytest.skip(reason)
+    return partial(request.param, tmp_path)
 
 
 @pytest.fixture
-def gcloud(tmp_path: Path) -> Gcloud:
-    """Stands in for the scanner, which only Google has: a gcloud, first on the PATH, that finds what it is told."""
-
-    def found(*lines: str, code: int = 0) -> dict[str, str]:
-        program = tmp_path / "bin" / "gcloud"
-        program.parent.mkdir(exist_ok=True)
-        listed = "".join(f"echo '{line}'\n" for line in lines)
-        scan = f"if [[ $4 == scan ]]; then echo projects/p/locations/us/scans/s; exit {code}; fi"
-        program.write_text(f"#!/usr/bin/env bash\necho \"$*\" >> '{tmp_path}/asked'\n{scan}\n{listed}")
-        program.chmod(0o755)
-        return {"PATH": f"{program.parent}:{os.environ['PATH']}"}
-
-    return found
+def best_scanner(tmp_path: Path) -> Scanner:
+    return partial(a_stand_in if gcloud_that_scans() else the_real_scanner, tmp_path)
 
 
-def test_the_steps_run_here_in_their_order(images: Images, gcloud: Gcloud, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def small_image(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Debian as far as a scanner looks, with one package."""
+    need_engine()
+    folder = tmp_path_factory.mktemp("small")
+    (folder / "os-release").write_text('NAME="Debian GNU/Linux"\nID=debian\nVERSION_ID="12"\n')
+    (folder / "debian_version").write_text("12.12\n")
+    package = "Package: openssl\nStatus: install ok installed\nVersion: 3.0.1-1\nArchitecture: amd64\n\n"
+    (folder / "status").write_text(package)
+    (folder / "Dockerfile").write_text(
+        "FROM scratch\nCOPY os-release debian_version /etc/\nCOPY status /var/lib/dpkg/status\n"
+    )
+    name = "fashion-mnist-trainer-tests/small:1"
+    told("build", "--tag", name, str(folder))
+    yield name
+    docker("rmi", name)
+
+
+def test_the_steps_run_here_in_their_order(images: Images, best_scanner: Scanner, tmp_path: Path) -> None:
     build = yaml.safe_load((PROJECT / "cloudbuild.yaml").read_text(encoding="utf-8"))
     image = images.train.rpartition(":")[0]
     values = build["substitutions"] | VALUES | {"_IMAGE": image}
     sbom = tmp_path / "sbom.cdx.json"
     done = []
-    with vulnerability_service({}) as service:
+    with vulnerability_service({}) as service, best_scanner({"CVE-2026-0002": "HIGH"}) as to_the_scanner:
         for step in build["steps"]:
             if step["id"] in NOT_HERE:
                 continue
@@ -66,7 +119,7 @@ def test_the_steps_run_here_in_their_order(images: Images, gcloud: Gcloud, tmp_p
             command = subprocess.run(
                 [step["entrypoint"], *arguments],
                 cwd=PROJECT,
-                env=os.environ | service.environment | gcloud("HIGH\tCVE-2026-0002") | of_step,
+                env=os.environ | service.environment | to_the_scanner | of_step,
                 capture_output=True,
                 text=True,
                 check=False,
@@ -76,7 +129,10 @@ def test_the_steps_run_here_in_their_order(images: Images, gcloud: Gcloud, tmp_p
     assert done == ["build-test", "check", "build", "smoke", "audit", "scan", "sbom", "submit"]
     assert docker("rmi", "trainer-test:b1", f"{image}:0123abc").returncode == 0
     assert service.asked == locked("requirements-cpu.lock"), "each package of the image was asked about"
-    assert f"docker images scan {image}:0123abc --location us" in (tmp_path / "asked").read_text()
+    if not gcloud_that_scans():
+        scanned = (tmp_path / "scanned").read_text().splitlines()
+        assert scanned[0] == f"{image}:0123abc"
+        assert {"glibc", "openssl"} < set(scanned), "the packages of the image were asked about"
     check_sbom(sbom)
 
 
@@ -115,14 +171,26 @@ def test_an_audit_that_could_not_be_done_is_no_pass(images: Images) -> None:
     assert "the audit could not be done, so nothing is known either way" in done.stderr
 
 
-def test_a_critical_vulnerability_of_the_image_is_refused(gcloud: Gcloud) -> None:
-    done = run_script("scan_image", "trainer:cpu", "us", **gcloud("LOW\tCVE-2026-0003", CRITICAL))
+def test_a_critical_vulnerability_of_the_image_is_refused(scanner: Scanner, small_image: str) -> None:
+    with scanner({"CVE-2026-0003": "LOW", "CVE-2026-0001": "CRITICAL"}) as environment:
+        done = run_script("scan_image", small_image, "us", **environment)
     assert done.returncode == 1
-    assert done.stdout.splitlines() == ["trainer:cpu: 2 known vulnerabilities", CRITICAL, "LOW\tCVE-2026-0003"]
+    head, *lines = done.stdout.splitlines()
+    assert head == f"{small_image}: 2 known vulnerabilities"
+    assert lines == ["CRITICAL\tCVE-2026-0001", "LOW\tCVE-2026-0003"]
 
 
-def test_an_image_that_could_not_be_scanned_is_no_pass(gcloud: Gcloud) -> None:
-    done = run_script("scan_image", "trainer:cpu", "us", **gcloud(code=1))
+@pytest.mark.parametrize("found", [{}, {"CVE-2026-0003": "HIGH"}])
+def test_an_image_without_critical_ones_passes(scanner: Scanner, small_image: str, found: Found) -> None:
+    with scanner(found) as environment:
+        done = run_script("scan_image", small_image, "us", **environment)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(f"{small_image}: {len(found)} known vulnerabilities\n")
+
+
+def test_an_image_that_could_not_be_scanned_is_no_pass(scanner: Scanner, small_image: str) -> None:
+    with scanner({}, refuses=True) as environment:
+        done = run_script("scan_image", small_image, "us", **environment)
     assert done.returncode == 3
     assert "nothing is known either way" in done.stderr
 

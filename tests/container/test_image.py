@@ -2,10 +2,13 @@
 
 import json
 import re
+import shutil
+from pathlib import Path
 
 import pytest
 
 from tests.support.containers import PROJECT, Images, docker, run_image, told
+from tests.support.image_registry import image_registry
 from trainer import __version__
 
 pytestmark = pytest.mark.slow
@@ -95,3 +98,61 @@ def test_what_a_training_imports_is_compiled(images: Images) -> None:
     )
     done = run_image(images.train, ["-c", tell], entrypoint="python")
     assert (done.returncode, done.stdout.strip()) == (0, ""), done.stderr
+
+
+def test_what_was_stripped_can_still_be_loaded(images: Images) -> None:
+    """Every compiled module but TensorFlow's, which a training loads. It ends at once: no module was set up."""
+    load = (
+        "import ctypes, glob, os;"
+        "found = glob.glob('/opt/venv/lib/python3.11/site-packages/*/**/*.so', recursive=True);"
+        "loaded = [ctypes.CDLL(name) for name in found if '/tensorflow/' not in name];"
+        "print(len(loaded), flush=True); os._exit(0)"
+    )
+    done = run_image(images.train, ["-c", load], entrypoint="python")
+    assert done.returncode == 0, done.stderr
+    assert int(done.stdout) > 200
+
+
+def test_a_change_of_code_changes_the_layer_of_the_code_alone(images: Images, tmp_path: Path) -> None:
+    """So a build after it finds the packages in the cache, and a push sends a few megabytes."""
+    for name in ("Dockerfile", ".dockerignore", "requirements-cpu.lock"):
+        shutil.copy2(PROJECT / name, tmp_path)
+    shutil.copytree(PROJECT / "trainer", tmp_path / "trainer", ignore=shutil.ignore_patterns("__pycache__"))
+    with (tmp_path / "trainer" / "task.py").open("a") as code:
+        code.write("# changed\n")
+    name = images.train.replace(":train", ":changed")
+    told("build", "--network", "host", "--tag", name, str(tmp_path))
+    try:
+        changed = inspect(name)["RootFS"]["Layers"]
+        code = told("run", "--rm", "--network=none", "--entrypoint=cat", name, "/opt/trainer/trainer/task.py")
+    finally:
+        docker("rmi", name)
+    layers = inspect(images.train)["RootFS"]["Layers"]
+    assert code.endswith("# changed")
+    assert len(layers) == len(changed)
+    assert sum(a != b for a, b in zip(layers, changed, strict=True)) == 1
+
+
+@pytest.mark.usefixtures("engine")
+def test_the_base_can_be_named_by_its_digest(tmp_path: Path) -> None:
+    """The tag has moved on; the digest still leads to what was there."""
+    context = tmp_path / "context"
+    context.mkdir()
+    with image_registry() as registry:
+        base = f"{registry.address}/base"
+        names = [f"{base}:1", f"{base}:first", f"{base}:by-tag", f"{base}:by-digest"]
+        try:
+            digests = []
+            for content in ("first", "second"):
+                (context / "Dockerfile").write_text(f"FROM scratch\nLABEL content={content}\nCOPY Dockerfile /\n")
+                told("build", "--tag", names[0], str(context))
+                told("push", names[0])
+                digests.append(told("image", "inspect", "--format", "{{index .RepoDigests 0}}", names[0]))
+            docker("rmi", names[0])
+            build = ["build", "--target", "settings-cpu", "--file", str(PROJECT / "Dockerfile"), str(context)]
+            base_is = ["--build-arg", f"BASE_IMAGE={names[0]}"]
+            told(*build, *base_is, "--tag", names[2])
+            told(*build, *base_is, "--tag", names[3], "--build-arg", f"BASE_DIGEST=@{digests[0].partition('@')[2]}")
+            assert [inspect(name)["Config"]["Labels"]["content"] for name in names[2:]] == ["second", "first"]
+        finally:
+            docker("rmi", *names)

@@ -89,8 +89,17 @@ def wait_for(container: str, text: str, *, seconds: float = 240) -> str:
     raise AssertionError(f"{text!r} not seen in:\n{log}")
 
 
+def stop(container: str, *, after: str) -> None:
+    """Stop it once its log says ``after``. It ends as an interrupted job does."""
+    wait_for(container, after)
+    told("stop", "--time", "60", container)
+    assert told("inspect", "--format", "{{.State.ExitCode}}", container) == "9"
+    log = docker("logs", container).stderr
+    assert log.splitlines()[-1].startswith("trainer.task: interrupted by SIGTERM – run the same command again")
+
+
 def test_a_container_that_is_stopped_goes_on_when_it_is_started_again(images: Images, tmp_path: Path) -> None:
-    """As another user than the image's, on a folder of the host; and nothing in it runs as root."""
+    """The same container, and then another; as another user than the image's, on a folder of the host."""
     shared = tmp_path / "work"
     shared.mkdir()
     shared.chmod(0o777)
@@ -100,15 +109,16 @@ def test_a_container_that_is_stopped_goes_on_when_it_is_started_again(images: Im
     try:
         wait_for(container, "epoch 2/20")
         _, *processes = told("top", container, "-eo", "pid,uid").splitlines()
-        told("stop", "--time", "60", container)
-        assert {process.split()[1] for process in processes} == {"4242"}
-        assert told("inspect", "--format", "{{.State.ExitCode}}", container) == "9"
+        assert {process.split()[1] for process in processes} == {"4242"}, "nothing runs as root"
+        stop(container, after="epoch 2/20")
+        told("start", container)
+        stop(container, after="going on after epoch")
         log = docker("logs", container).stderr
-        assert log.splitlines()[-1].startswith("trainer.task: interrupted by SIGTERM – run the same command again")
         again = run_image(images.train, job, *options[len(CONFINED) :])
     finally:
         docker("rm", "--force", container)
     assert again.returncode == 0, again.stderr
-    assert "going on after epoch" in again.stderr
-    assert "epoch 1/20" not in again.stderr
+    for resumed in (log.partition("interrupted by SIGTERM")[2], again.stderr):
+        assert "going on after epoch" in resumed
+        assert "epoch 1/20" not in resumed
     assert len(document(shared / "model", "metrics")["history"]) == 20

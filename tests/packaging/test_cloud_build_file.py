@@ -1,6 +1,7 @@
 """The file of Cloud Build, held against the published schema and against what that leaves unsaid."""
 
 import copy
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.support.cloud_build import findings, resolve
+from tests.support.cloud_build import OF_A_TRIGGER, USE, findings, resolve, texts
 
 ROOT = Path(__file__).parents[2]
 FILE = ROOT / "cloudbuild.yaml"
@@ -109,3 +110,28 @@ def test_nothing_is_published_before_it_was_looked_at():
     published = order.index("push")
     assert {"check", "smoke", "audit", "scan", "sbom"} < set(order[:published])
     assert order[published + 1 :] == ["submit"]
+
+
+def test_a_build_by_hand_gives_what_only_a_trigger_knows():
+    """gcloud takes no other built-in substitution than these; what is left open becomes empty."""
+    by_hand = {"REPO_NAME", "BRANCH_NAME", "TAG_NAME", "REVISION_ID", "COMMIT_SHA", "SHORT_SHA"}
+    text = (ROOT / "docs" / "cloud-build.md").read_text(encoding="utf-8")
+    (given,) = re.findall(r'--substitutions="([^"]+)"', text)
+    names = {pair.partition("=")[0] for pair in given.split(",")}
+    assert names <= by_hand | set(BUILD["substitutions"])
+    values = dict.fromkeys(names, "given")
+    left = {
+        use[1] or use[2]
+        for text in texts(BUILD | {"substitutions": BUILD["substitutions"] | values})
+        for use in USE.finditer(text)
+    } - {None}
+    assert not left & (OF_A_TRIGGER - names)
+
+
+def test_the_source_of_an_image_is_an_address():
+    (step,) = (step for step in BUILD["steps"] if step["id"] == "build")
+    values = BUILD["substitutions"] | {"REPO_FULL_NAME": "me/trainer", "COMMIT_SHA": "0123abc"}
+    assert [resolve(line, values) for line in step["env"]] == [
+        "REVISION=0123abc",
+        "SOURCE=https://github.com/me/trainer",
+    ]

@@ -52,6 +52,10 @@ def drift_trigger(state: dict[str, Any]) -> None:
     state["triggers"]["trainer-push"]["github"]["push"]["branch"] = ".*"
 
 
+def drift_substitution(state: dict[str, Any]) -> None:
+    state["triggers"]["trainer-push"]["substitutions"]["_REGION"] = "europe-west4"
+
+
 def drift_binding(state: dict[str, Any]) -> None:
     bindings = state["policies"][f"bucket {BUCKET}"]["bindings"]
     del bindings[0]["condition"]
@@ -65,6 +69,7 @@ DRIFTS = [
     (drift_deleted_role, "iam roles undelete trainerRegistrar"),
     (drift_budget, "billing budgets update 1"),
     (drift_trigger, "builds triggers update github trainer-push"),
+    (drift_substitution, "builds triggers update github trainer-push"),
     (drift_binding, "storage buckets add-iam-policy-binding"),
 ]
 
@@ -80,3 +85,17 @@ def test_what_somebody_changed_is_mended_and_nothing_else(quickly: Quickly, drif
     assert made.startswith(command)
     if drift is not drift_binding:  # A right without a condition is not ours to take away.
         assert held(state) == held(good)
+
+
+def test_what_somebody_added_to_the_trigger_stays(quickly: Quickly) -> None:
+    """Such as the job that each build is to send: docs/cloud-build.md says to name it there."""
+    state = empty_project(PROJECT)
+    quickly(state)
+    substitutions = state["triggers"]["trainer-push"]["substitutions"]
+    substitutions["_SUBMIT_JOB"] = "cpu"
+    state["calls"] = []
+    quickly(state)
+    assert changing(state) == []
+    drift_trigger(state)
+    quickly(state)
+    assert state["triggers"]["trainer-push"]["substitutions"] == substitutions | {"_SUBMIT_JOB": "cpu"}

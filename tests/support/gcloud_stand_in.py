@@ -167,7 +167,10 @@ class StandIn:
 
     def builds_triggers_update_github(self, call: Call) -> None:
         self._require(self.state["triggers"], call.rest[0])
-        self.state["triggers"][call.rest[0]] |= _trigger(call, "--update-substitutions")
+        trigger = self.state["triggers"][call.rest[0]]
+        kept = trigger["substitutions"]
+        trigger |= _trigger(call, "--update-substitutions")
+        trigger["substitutions"] = kept | trigger["substitutions"]
 
     def _refuse_existing(self, there: dict[str, Any], name: str) -> None:
         if name in there:

@@ -1,6 +1,7 @@
-"""A container registry on this machine that a real Docker engine pushes to: blobs and manifests, kept in memory."""
+"""A container registry on this machine for a real Docker engine, to push to and pull from: all is kept in memory."""
 
 import hashlib
+import json
 import re
 import uuid
 from collections.abc import Iterator
@@ -12,7 +13,7 @@ from tests.support.serving import serving
 
 
 class ImageRegistry(ThreadingHTTPServer):
-    """``manifests`` are what was pushed, by ``name:tag``, in the order of the pushes."""
+    """``manifests``: by ``name:tag``, in the order of the pushes; ``every_manifest``: those of moved tags too."""
 
     daemon_threads = True
 
@@ -21,6 +22,7 @@ class ImageRegistry(ThreadingHTTPServer):
         self.uploads: dict[str, bytes] = {}
         self.blobs: dict[str, bytes] = {}
         self.manifests: dict[str, bytes] = {}
+        self.every_manifest: list[bytes] = []
 
     @property
     def address(self) -> str:
@@ -38,16 +40,31 @@ class _Handler(BaseHTTPRequestHandler):
     server: ImageRegistry
 
     def do_GET(self) -> None:
-        self._answer(HTTPStatus.OK if self.path == "/v2/" else HTTPStatus.NOT_FOUND)
+        if self.path == "/v2/":
+            self._answer(HTTPStatus.OK)
+        else:
+            self.do_HEAD()
+            self.wfile.write(self._stored() or b"")
 
     def do_HEAD(self) -> None:
-        digest = self.path.rpartition("/")[2]
-        there = "/blobs/" in self.path and digest in self.server.blobs
-        if there:
-            size = str(len(self.server.blobs[digest]))
-            self._answer(HTTPStatus.OK, {"Docker-Content-Digest": digest, "Content-Length": size})
-        else:
+        stored = self._stored()
+        if stored is None:
             self._answer(HTTPStatus.NOT_FOUND)
+            return
+        is_blob = "/blobs/" in self.path
+        kind = "application/octet-stream" if is_blob else json.loads(stored)["mediaType"]
+        headers = {"Docker-Content-Digest": self._digest(stored), "Content-Length": str(len(stored))}
+        self._answer(HTTPStatus.OK, {"Content-Type": kind, **headers})
+
+    def _stored(self) -> bytes | None:
+        """The blob, or the manifest by its tag or its digest."""
+        last = self.path.rpartition("/")[2]
+        if "/blobs/" in self.path:
+            return self.server.blobs.get(last)
+        if manifest := re.fullmatch(r"/v2/(.+)/manifests/(.+)", self.path):
+            by_digest = {self._digest(content): content for content in self.server.every_manifest}
+            return by_digest.get(last) or self.server.manifests.get(f"{manifest[1]}:{manifest[2]}")
+        return None
 
     def do_POST(self) -> None:
         upload = uuid.uuid4().hex
@@ -64,6 +81,7 @@ class _Handler(BaseHTTPRequestHandler):
         content = self._body()
         if manifest := re.fullmatch(r"/v2/(.+)/manifests/(.+)", self.path):
             self.server.manifests[f"{manifest[1]}:{manifest[2]}"] = content
+            self.server.every_manifest.append(content)
         else:
             path, _, query = self.path.partition("?")
             content = self.server.uploads.pop(path.rpartition("/")[2]) + content

@@ -62,7 +62,7 @@ class Grant:
     Attributes:
         account: a key of ``ACCOUNTS``, or ``READERS`` for another project's Vertex AI.
         role: ``roles/…`` or a key of ``CUSTOM_ROLES``.
-        prefix: of the objects in a bucket that it is for, as an IAM condition; "" for all.
+        prefix: of the objects in a bucket that it is for, as an IAM condition; "" without one.
         only_with: the flag without which it is not granted.
     """
 
@@ -96,6 +96,14 @@ GRANTS = (
     Grant("model-build", "roles/ondemandscanning.admin", PROJECT, "looks for known vulnerabilities before it pushes"),
     Grant("model-build", "roles/logging.logWriter", PROJECT, "writes its log"),
     Grant("model-build", "trainerSubmitter", PROJECT, "submits a job with the new image", only_with="--build-submits"),
+    Grant(
+        "model-build", "roles/storage.bucketViewer", BUCKET,
+        "sees where it is before it submits", only_with="--build-submits",
+    ),
+    Grant(
+        "model-build", "roles/storage.objectViewer", BUCKET,
+        "sees whether that job is done already", "jobs/", "--build-submits",
+    ),
     Grant(
         "model-build", "roles/iam.serviceAccountUser", TRAINING_ACCOUNT,
         "lets that job run as model-training", only_with="--build-submits",

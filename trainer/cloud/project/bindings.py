@@ -47,11 +47,13 @@ def grant_roles(gcloud: Gcloud, plan: Plan, warn: Callable[[str], None]) -> None
 
 
 def condition_of(bucket: str, prefix: str) -> str:
-    """Objects below ``prefix``, and listing them, which is a right on the bucket itself."""
-    return (
-        f'resource.name.startsWith("projects/_/buckets/{bucket}/objects/{prefix}") || '
-        f'api.getAttribute("storage.googleapis.com/objectListPrefix", "").startsWith("{prefix}")'
-    )
+    """Objects below ``prefix``, and the names of all objects.
+
+    Listing is a right on the bucket. Without it, whoever asks for an object that is not there is told 403 and not 404,
+    and a training couldn't know that there is no checkpoint yet; a list's prefix is no part of that question.
+    """
+    name = f"projects/_/buckets/{bucket}"
+    return f'resource.name == "{name}" || resource.name.startsWith("{name}/objects/{prefix}")'
 
 
 def role_name(role: str, project: str) -> str:

@@ -145,8 +145,9 @@ def make_trigger(gcloud: Gcloud, plan: Plan, _: Warn) -> None:
     as_it_is = (
         (github.get("owner"), github.get("name"), (github.get("push") or {}).get("branch")),
         (trigger.get("filename"), trigger.get("serviceAccount")),
-        trigger.get("substitutions"),
+        {name: (trigger.get("substitutions") or {}).get(name) for name in substitutions},
     )
+    # More substitutions are somebody's choice, such as the job that each build sends, and stay.
     if as_it_is != ((owner, repository, plan.branch), ("cloudbuild.yaml", account), substitutions):
         command = ("builds", "triggers", "update", "github", TRIGGER_NAME, place)
         gcloud.change(*command, *source, *build, f"--update-substitutions={values}")
