@@ -19,6 +19,7 @@ PLACEHOLDERS = {
     "BUCKET": "--set bucket=NAME",
     "RUN": "--set run=NAME",
 }
+_PLACE = re.compile(r"gs://[a-z0-9][a-z0-9._-]{1,220}[a-z0-9](/[^\s?#*\[\]${}]*)?")
 _PLACEHOLDER = re.compile(rf"\b({'|'.join(PLACEHOLDERS)})\b")
 
 #: The keys of a HyperparameterTuningJob that are ours to give; the rest is Vertex AI's to answer.
@@ -88,6 +89,11 @@ def load(path: Path) -> dict[str, Any]:
 def fill(value: Any, given: Mapping[str, str]) -> Any:
     """``value`` with the placeholders replaced that are ``given``, in every text of it."""
     return change_texts(value, lambda text: _PLACEHOLDER.sub(lambda match: given.get(match[0]) or match[0], text))
+
+
+def is_place(text: str) -> bool:
+    """Whether it is ``gs://bucket`` or ``gs://bucket/prefix``, with nothing in it to be filled in."""
+    return bool(_PLACE.fullmatch(text))
 
 
 def open_placeholders(text: str) -> list[str]:
