@@ -22,6 +22,13 @@ PLACEHOLDERS = {
 _PLACE = re.compile(r"gs://[a-z0-9][a-z0-9._-]{1,220}[a-z0-9](/[^\s?#*\[\]${}]*)?")
 _PLACEHOLDER = re.compile(rf"\b({'|'.join(PLACEHOLDERS)})\b")
 
+#: The fields of a CustomJobSpec.
+JOB_KEYS = (
+    *("persistentResourceId", "workerPoolSpecs", "scheduling", "serviceAccount", "network", "reservedIpRanges"),
+    *("pscInterfaceConfig", "baseOutputDirectory", "protectedArtifactLocationId", "tensorboard", "enableWebAccess"),
+    *("enableDashboardAccess", "experiment", "experimentRun", "models"),
+)
+
 #: The keys of a HyperparameterTuningJob that are ours to give; the rest is Vertex AI's to answer.
 TUNING_KEYS = ("studySpec", "maxTrialCount", "parallelTrialCount", "maxFailedTrialCount", "trialJobSpec")
 
