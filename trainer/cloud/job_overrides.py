@@ -87,11 +87,10 @@ def _apply(document: dict[str, Any], key: str, value: str) -> None:
             _set_in_pool(pool, key, value)
     elif key in _OF_THE_JOB:
         _put(job, _OF_THE_JOB[key], value, key)
-    elif key in JOB_KEYS:
-        _put(job, (key,), _typed(value), key)
     else:
-        # Findings name places as workerPoolSpecs[0].
-        _put(document, tuple(re.sub(r"\[(\d+)\]", r".\1", key).split(".")), _typed(value), key)
+        # Findings name places as workerPoolSpecs[0], in a search too.
+        path = tuple(re.sub(r"\[(\d+)\]", r".\1", key).split("."))
+        _put(job if path[0] in JOB_KEYS else document, path, _typed(value), key)
 
 
 def _set_in_pool(pool: dict[str, Any], key: str, value: str) -> None:
