@@ -112,6 +112,9 @@ def start_process(replica: Replica, more: Mapping[str, str], lines: Lines) -> Ru
     words = list(replica.entry_point) or ["python", *_ENTRY_POINT]
     if words[0] in ("python", "python3"):
         words[0] = sys.executable
+    if not shutil.which(words[0], path=environment.get("PATH")):
+        do = "mend containerSpec.command, or run it in its image"
+        raise SettingsError(words[0], expected="a program of this machine", received="none", do=do)
     return Running(replica.name, [*words, *replica.arguments], environment, lines)
 
 

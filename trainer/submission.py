@@ -7,12 +7,12 @@ import logging
 import os
 import sys
 from argparse import Namespace
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainer import logs
-from trainer.ending import fail, interrupt_on_signals
+from trainer.ending import fail, interrupt_on_signals, refuse
 from trainer.errors import Interrupted, SettingsError, StorageError, TrainerError
 from trainer.submission_commandline import parse
 
@@ -51,11 +51,11 @@ def run(options: Namespace) -> int:
     job = build(options)
     findings = check(job, read_flags)
     if findings:
-        return _refuse(findings, SettingsError.exit_code)
+        return refuse("scripts/submit", findings, SettingsError.exit_code, done="sent")
     job = limit(job, options.max_cost)
     connection = _connect(job, options)
     if connection and (wrong := _ask_project(job, *connection)):
-        return _refuse(wrong, StorageError.exit_code)
+        return refuse("scripts/submit", wrong, StorageError.exit_code, done="sent")
     for line in tell(job, options.max_cost):
         _say(line)
     _show_calls(job, _write(job, options.write), options)
@@ -131,14 +131,6 @@ def _send(job: "Job", rest: "GoogleRest", service: "JobService", options: Namesp
     failure = StorageError(f"the job {number} did not succeed", expected="its success", received=received, do=end.cause)
     print(f"scripts/submit: {failure}", file=sys.stderr)
     return end.exit_code
-
-
-def _refuse(findings: Iterable[object], exit_code: int) -> int:
-    lines = [str(finding) for finding in findings]
-    for line in lines:
-        print(f"scripts/submit: {line}", file=sys.stderr)
-    print(f"scripts/submit: {len(lines)} finding{'s' * (len(lines) > 1)}, nothing was sent", file=sys.stderr)
-    return exit_code
 
 
 def _say(text: str) -> None:
