@@ -107,23 +107,24 @@ def _show_calls(job: "Job", file: Path, options: Namespace) -> None:
 
 
 def _send(job: "Job", rest: "GoogleRest", service: "JobService", options: Namespace) -> int:
+    from trainer.cloud import job_calls
     from trainer.cloud.follow import follow
     from trainer.cloud.job_logs import JobLogs
 
     name = service.create(job)
     number = name.rpartition("/")[2]
-    group = "hp-tuning-jobs" if job.is_tuning else "custom-jobs"
-    place = f"--project={job.project} --region={job.region}"
-    _say(f"submitted {name}\nto stop it: gcloud ai {group} cancel {number} {place}")
+    _say(f"submitted {name}\nto stop it: {job_calls.about(job, 'cancel', name)}")
     if options.no_follow:
         return 0
+    goes_on = f"the job goes on: {job_calls.about(job, 'stream-logs', name)}"
     try:
         end = follow(service, JobLogs(rest, job.project, number), name, _say)
     except Interrupted as error:
-        said = str(error).partition(" – ")[0]
-        raise Interrupted(f"{said} – the job goes on: gcloud ai {group} stream-logs {number} {place}") from error
+        raise Interrupted(f"{str(error).partition(' – ')[0]} – {goes_on}") from error
+    except StorageError as error:
+        raise StorageError(f"the job {number} can't be followed any longer", received=str(error), do=goes_on) from error
     if end.succeeded:
-        _say(f"done: {job.output}/model" if not job.is_tuning else f"done: gcloud ai {group} describe {number} {place}")
+        _say(f"done: {job_calls.about(job, 'describe', name) if job.is_tuning else f'{job.output}/model'}")
         return 0
     for line in end.errors:
         print(line, file=sys.stderr)
