@@ -153,9 +153,16 @@ def require_image(image: str) -> None:
         raise SettingsError(
             f"--image {image}",
             expected="a running container engine that has this image",
-            received="no engine" if not shutil.which("docker") else "no such image",
+            received=_missing(),
             do="build it with scripts/build_image, or leave --image out to run processes",
         )
+
+
+def _missing() -> str:
+    if not shutil.which("docker"):
+        return "no engine"
+    asked = subprocess.run(["docker", "version"], capture_output=True, check=False)  # noqa: S607
+    return "no such image" if asked.returncode == 0 else "an engine that does not answer"
 
 
 def readable(line: str) -> tuple[str, str]:

@@ -141,6 +141,17 @@ MALFORMED = [
 ]
 
 
+def test_an_engine_that_does_not_answer_is_no_missing_image(tmp_path):
+    docker = tmp_path / "docker"
+    docker.write_text("#!/bin/sh\necho 'Cannot connect to the Docker daemon' >&2\nexit 1\n")
+    docker.chmod(0o755)
+    path = write_job(tmp_path, "print('it ran')")
+    for engine, says in ((tmp_path, "received an engine that does not answer"), ("/nowhere", "received no engine")):
+        done = local_job(path, image="a/b:c", work=tmp_path, PATH=str(engine))
+        assert (done.returncode, done.stdout.count("\n")) == (2, 1), done.stdout
+        assert says in done.stdout
+
+
 def test_what_is_no_job_is_told_at_once_and_not_run(tmp_path):
     path = write_job(tmp_path, "print('it ran')")
     done = local_job(path, *(word for given, _ in MALFORMED for word in ("--set", given)), work=tmp_path)
