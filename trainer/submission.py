@@ -122,7 +122,8 @@ def _send(job: "Job", rest: "GoogleRest", service: "JobService", options: Namesp
     except Interrupted as error:
         raise Interrupted(f"{str(error).partition(' – ')[0]} – {goes_on}") from error
     except StorageError as error:
-        raise StorageError(f"the job {number} can't be followed any longer", received=str(error), do=goes_on) from error
+        what, received = f"the job {number} can't be followed any longer", str(error)
+        raise StorageError(what, expected="an answer", received=received, do=goes_on) from error
     if end.succeeded:
         _say(f"done: {job_calls.about(job, 'describe', name) if job.is_tuning else f'{job.output}/model'}")
         return 0
