@@ -4,6 +4,7 @@ import logging
 import signal
 import sys
 import traceback
+from collections.abc import Iterable
 
 from trainer import logs
 from trainer.errors import Interrupted, StorageError, TrainerError
@@ -30,6 +31,15 @@ def fail(command: str, error: TrainerError | Interrupted | OSError, *, verbose: 
         traceback.print_exception(error)
     print(line, file=sys.stderr)
     return error.exit_code
+
+
+def refuse(command: str, findings: Iterable[object], exit_code: int, *, done: str) -> int:
+    """A line on stderr for each finding, and that nothing was ``done``. Returns the exit code."""
+    lines = [str(finding) for finding in findings]
+    for line in lines:
+        print(f"{command}: {line}", file=sys.stderr)
+    print(f"{command}: {len(lines)} finding{'s' * (len(lines) > 1)}, nothing was {done}", file=sys.stderr)
+    return exit_code
 
 
 def _say_json(line: str, error: TrainerError | Interrupted, *, verbose: bool) -> None:

@@ -17,8 +17,11 @@ from typing import Any
 import yaml
 
 from trainer.cloud import job_overrides, jobspec
-from trainer.ending import fail, interrupt_on_signals
-from trainer.errors import Interrupted, TrainerError
+from trainer.cloud.jobspec import Job
+from trainer.cloud.preflight import schema
+from trainer.cloud.preflight.finding import Finding
+from trainer.ending import fail, interrupt_on_signals, refuse
+from trainer.errors import Interrupted, SettingsError, TrainerError
 from trainer.local_job_commandline import parse
 from trainer.local_job_contract import TRIAL, Replica, count_replicas, replicas_of
 from trainer.local_job_processes import (
@@ -49,6 +52,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         options = parse(sys.argv[1:] if argv is None else argv)
         verbose = options.verbose
         document = load(options)
+        if findings := wrong_in(document, options.job):
+            return refuse("scripts/local_job", findings, SettingsError.exit_code, done="run")
         verdict = run(document, options)
     except (TrainerError, Interrupted, OSError) as error:
         return fail("scripts/local_job", error, verbose=verbose)
@@ -64,6 +69,12 @@ def load(options: Namespace) -> dict[str, Any]:
     named = {name.upper(): value for name, value in given.beside.items()}
     filled: dict[str, Any] = jobspec.fill(document, PLACEHOLDERS | named)
     return filled
+
+
+def wrong_in(document: dict[str, Any], name: str) -> list[Finding]:
+    """What Vertex AI would refuse because of its form alone."""
+    job = Job(name=name, project="", region="", display_name="", labels={}, document=document)
+    return list(schema.check(job))
 
 
 def run(document: dict[str, Any], options: Namespace) -> Verdict:
@@ -91,6 +102,8 @@ def run(document: dict[str, Any], options: Namespace) -> Verdict:
         together = bool(spec.get("scheduling", {}).get("restartJobOnWorkerRestart"))
         job = LocalJob(replicas, start, lines, options, restarts_together=together)
         verdict = job.run()
+        if job.to_come:
+            tell(f"never came: {', '.join(f'--preempt-after {as_given(moment)}' for moment in job.to_come)}")
     if metric_file.is_file() and "trialJobSpec" in document:
         tell(f"the trial's last report: {metric_file.read_text(encoding='utf-8').strip().splitlines()[-1]}")
     return verdict
@@ -109,7 +122,11 @@ def starter(
 
 
 class LocalJob:
-    """The replicas of one job from their first start to the job's end."""
+    """The replicas of one job from their first start to the job's end.
+
+    Attributes:
+        to_come: the preemptions that were asked for and are not over.
+    """
 
     def __init__(
         self,
@@ -125,7 +142,7 @@ class LocalJob:
         self._lines = lines
         self._options = options
         self._together = restarts_together
-        self._moments: list[float | str] = list(options.preempt_after)
+        self.to_come: list[float | str] = list(options.preempt_after)
         self._running: dict[str, Running] = {}
         self._retries = self._restarts = 0
         self._started = 0.0
@@ -154,20 +171,20 @@ class LocalJob:
             while True:
                 severity, message = readable(line)
                 tell(" ".join(filter(None, [severity, message])), of=name)
-                self._seen |= bool(self._moments) and str(self._moments[0]) in message
+                self._seen |= bool(self.to_come) and str(self.to_come[0]) in message
                 name, line = self._lines.get_nowait()
         except queue.Empty:
             return
 
     def _is_due(self) -> bool:
-        if not self._moments:
+        if not self.to_come:
             return False
-        moment = self._moments[0]
+        moment = self.to_come[0]
         return self._seen if isinstance(moment, str) else time.monotonic() - self._started >= moment
 
     def _preempt(self) -> Verdict | None:
         """Take away the machine of the last replica, and give it another."""
-        self._moments.pop(0)
+        self.to_come.pop(0)
         victim = self._replicas[-1]
         how = "SIGKILL" if self._options.no_notice else f"SIGTERM, SIGKILL after {self._options.grace:g} s"
         tell(f"preempted {victim.name} ({how})")
@@ -215,6 +232,10 @@ class LocalJob:
             running.kill()
             running.wait(None)
         self._tell_lines()
+
+
+def as_given(moment: float | str) -> str:
+    return repr(moment) if isinstance(moment, str) else f"{moment:g}s"
 
 
 def free_ports(count: int) -> list[int]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trainer.cloud.jobspec import pools_of
+from trainer.cloud.preflight.finding import whole
 from trainer.errors import SettingsError
 
 # Ids are numbers there. These are nobody's.
@@ -37,8 +38,8 @@ class Replica:
 def count_replicas(document: Mapping[str, Any]) -> int:
     """Raises SettingsError for a job without any, or one that has no container."""
     pools = pools_of(document)
-    counts = [pool.get("replicaCount", 1) for pool in pools]
-    if not counts or not all(isinstance(count, int) and count >= 0 for count in counts) or counts[0] != 1:
+    counts = [_count(pool) for pool in pools]
+    if not counts or counts[0] != 1:
         raise SettingsError(
             "the job can't be run",
             expected="workerPoolSpecs, of which the first has one replica",
@@ -58,18 +59,17 @@ def count_replicas(document: Mapping[str, Any]) -> int:
 def replicas_of(document: Mapping[str, Any], ports: Sequence[int], *, metric_file: str) -> list[Replica]:
     """The replicas, by rank, reachable at ``ports``. Of a tuning job: those of one trial in the middle of its space."""
     addresses = iter(f"{HOST}:{port}" for port in ports)
-    pools = [pool for pool in pools_of(document) if pool.get("replicaCount", 1)]
+    pools = [pool for pool in pools_of(document) if _count(pool)]
     cluster = {
-        f"workerpool{number}": [next(addresses) for _ in range(pool.get("replicaCount", 1))]
-        for number, pool in enumerate(pools)
+        f"workerpool{number}": [next(addresses) for _ in range(_count(pool))] for number, pool in enumerate(pools)
     }
     common = _everywhere(document, metric_file)
     parameters = [f"--{name}={value}" for name, value in _trial_parameters(document).items()]
     found = []
     for number, pool in enumerate(pools):
         container = pool["containerSpec"]
-        own = {item["name"]: str(item.get("value", "")) for item in container.get("env", [])}
-        for index in range(pool.get("replicaCount", 1)):
+        own = {item.get("name", ""): item.get("value", "") for item in container.get("env", [])}
+        for index in range(_count(pool)):
             found.append(
                 Replica(
                     f"workerpool{number}-{index}",
@@ -116,13 +116,13 @@ def _place_in_cluster(
 
 def _trial_parameters(document: Mapping[str, Any]) -> dict[str, Any]:
     parameters = document.get("studySpec", {}).get("parameters", [])
-    return {parameter["parameterId"]: _middle(parameter) for parameter in parameters}
+    return {parameter.get("parameterId", ""): _middle(parameter) for parameter in parameters}
 
 
 def _middle(parameter: Mapping[str, Any]) -> Any:
     """The value in the middle of one parameter of a study: where a search would begin, too."""
     for kind in ("doubleValueSpec", "integerValueSpec"):
-        if kind in parameter:
+        if {"minValue", "maxValue"} <= parameter.get(kind, {}).keys():
             low, high = float(parameter[kind]["minValue"]), float(parameter[kind]["maxValue"])
             logarithmic = parameter.get("scaleType") == "UNIT_LOG_SCALE"
             middle = math.sqrt(low * high) if logarithmic else (low + high) / 2
@@ -130,12 +130,16 @@ def _middle(parameter: Mapping[str, Any]) -> Any:
     values = (parameter.get("categoricalValueSpec") or parameter.get("discreteValueSpec") or {}).get("values", [])
     if not values:
         raise SettingsError(
-            f"the parameter {parameter['parameterId']} has no values",
+            f"the parameter {parameter.get('parameterId', '')} has no values",
             expected="a range, or a list of values",
             received=", ".join(sorted(parameter)),
             do="see jobs/tuning.yaml",
         )
     return values[len(values) // 2]
+
+
+def _count(pool: Mapping[str, Any]) -> int:
+    return whole(pool.get("replicaCount", 1)) or 0
 
 
 def _spec(document: Mapping[str, Any]) -> dict[str, Any]:

@@ -112,6 +112,9 @@ def start_process(replica: Replica, more: Mapping[str, str], lines: Lines) -> Ru
     words = list(replica.entry_point) or ["python", *_ENTRY_POINT]
     if words[0] in ("python", "python3"):
         words[0] = sys.executable
+    if not shutil.which(words[0], path=environment.get("PATH")):
+        do = "mend containerSpec.command, or run it in its image"
+        raise SettingsError(words[0], expected="a program of this machine", received="none", do=do)
     return Running(replica.name, [*words, *replica.arguments], environment, lines)
 
 
@@ -150,9 +153,16 @@ def require_image(image: str) -> None:
         raise SettingsError(
             f"--image {image}",
             expected="a running container engine that has this image",
-            received="no engine" if not shutil.which("docker") else "no such image",
+            received=_missing(),
             do="build it with scripts/build_image, or leave --image out to run processes",
         )
+
+
+def _missing() -> str:
+    if not shutil.which("docker"):
+        return "no engine"
+    asked = subprocess.run(["docker", "version"], capture_output=True, check=False)  # noqa: S607
+    return "no such image" if asked.returncode == 0 else "an engine that does not answer"
 
 
 def readable(line: str) -> tuple[str, str]:

@@ -10,6 +10,7 @@ import os
 import sys
 import warnings
 from datetime import UTC, datetime
+from types import TracebackType
 from typing import TextIO
 
 #: What any record has; more than that came in by ``log.info("epoch", extra={"loss": 0.3})``.
@@ -24,6 +25,8 @@ def configure(log_format: str, *, verbose: bool) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "0" if verbose else "2")
     handler = logging.StreamHandler(sys.stdout) if log_format == "json" else TerminalHandler()
     handler.setFormatter(JsonFormatter() if log_format == "json" else TextFormatter())
+    # A traceback on stderr would be an ERROR for each of its lines.
+    sys.excepthook = _log_crash if log_format == "json" else sys.__excepthook__
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(logging.WARNING)
@@ -34,6 +37,11 @@ def configure(log_format: str, *, verbose: bool) -> None:
         warnings.simplefilter("ignore", DeprecationWarning)
         for library in ("absl", "tensorflow"):
             logging.getLogger(library).setLevel(logging.ERROR)
+
+
+def _log_crash(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    """One entry for what nobody foresaw, which ends the process with exit code 1; the cause stands before the rest."""
+    logging.getLogger("trainer").critical("%s: %s", kind.__name__, error, exc_info=(kind, error, trace))
 
 
 class TerminalHandler(logging.StreamHandler):  # type: ignore[type-arg]

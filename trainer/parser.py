@@ -1,7 +1,9 @@
 """What the command lines of all commands have in common."""
 
 import argparse
+import re
 from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import ClassVar, NoReturn
 
 from trainer import __version__
@@ -33,10 +35,24 @@ class JobParser(Parser):
         self.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help=set_help)
 
 
+def _where_it_belongs(stranger: str, parser: Parser) -> str:
+    """What to do about a flag that the command does not have; empty for what is no flag."""
+    name = stranger.partition("=")[0]
+    if not name.startswith("--"):
+        return ""
+    known = {option.replace("-", ""): option for option in parser._option_string_actions if option.startswith("--")}
+    close = get_close_matches(re.sub("[-_]", "", name), known, n=1)
+    return f"did you mean {known[close[0]]}?" if close else "flags of the trainer stand behind --"
+
+
 def parse_with_trainer_flags(parser: Parser, argv: Sequence[str]) -> argparse.Namespace:
     """What stands before ``--``, as ``parser`` takes it, and in ``trainer_flags`` what stands behind it."""
     words = list(argv)
     cut = words.index("--") if "--" in words else len(words)
-    options = parser.parse_args(words[:cut])
+    options, strangers = parser.parse_known_args(words[:cut])
+    if strangers:
+        received = f"unrecognized arguments: {' '.join(strangers)}"
+        do = _where_it_belongs(strangers[0], parser) or parser.do.format(prog=parser.prog)
+        raise SettingsError("command line", expected=parser.expected, received=received, do=do)
     options.trainer_flags = words[cut + 1 :]
     return options

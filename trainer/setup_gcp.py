@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from trainer import __version__
 from trainer.cloud.project import bindings, resources
 from trainer.cloud.project.gcloud import Gcloud
-from trainer.cloud.project.plan import Plan
+from trainer.cloud.project.plan import IMAGES, Plan
 from trainer.ending import fail, interrupt_on_signals
 from trainer.errors import Interrupted, SettingsError, TrainerError
 from trainer.parser import Parser
@@ -75,6 +75,7 @@ def parse(argv: Sequence[str]) -> tuple[Plan, bool, bool]:
     """The plan, whether it is a dry run, and whether to show tracebacks. Raises SettingsError."""
     options = vars(_build_parser().parse_args(list(argv)))
     dry_run, verbose = options.pop("dry_run"), options.pop("verbose")
+    options["images"] = tuple(dict.fromkeys(options.pop("image") or IMAGES[:1]))
     options["bucket"] = options["bucket"] or f"{options['project']}-trainer"
     checks = {
         "project": _PROJECT_ID, "reader_project": _PROJECT_ID, "bucket": _BUCKET, "data_bucket": _BUCKET,
@@ -111,6 +112,10 @@ def _build_parser() -> _Parser:
     parser.add_argument(
         "--budget", metavar="N", type=_amount, help="a month, in the account's currency; mails at 50, 90 and 100 %%"
     )
+    parser.add_argument(
+        *("--image",), choices=IMAGES, action="append",
+        help="build this image of each push; may be repeated (default cpu)",
+    )  # fmt: skip
     parser.add_argument("--build-submits", action="store_true", help="let builds submit training jobs")
     parser.add_argument("--dry-run", action="store_true", help="print every command, and start none")
     parser.add_argument("-v", "--verbose", action="store_true", help="show the traceback of an error")

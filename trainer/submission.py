@@ -7,12 +7,12 @@ import logging
 import os
 import sys
 from argparse import Namespace
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainer import logs
-from trainer.ending import fail, interrupt_on_signals
+from trainer.ending import fail, interrupt_on_signals, refuse
 from trainer.errors import Interrupted, SettingsError, StorageError, TrainerError
 from trainer.submission_commandline import parse
 
@@ -51,11 +51,11 @@ def run(options: Namespace) -> int:
     job = build(options)
     findings = check(job, read_flags)
     if findings:
-        return _refuse(findings, SettingsError.exit_code)
+        return refuse("scripts/submit", findings, SettingsError.exit_code, done="sent")
     job = limit(job, options.max_cost)
     connection = _connect(job, options)
     if connection and (wrong := _ask_project(job, *connection)):
-        return _refuse(wrong, StorageError.exit_code)
+        return refuse("scripts/submit", wrong, StorageError.exit_code, done="sent")
     for line in tell(job, options.max_cost):
         _say(line)
     _show_calls(job, _write(job, options.write), options)
@@ -107,23 +107,25 @@ def _show_calls(job: "Job", file: Path, options: Namespace) -> None:
 
 
 def _send(job: "Job", rest: "GoogleRest", service: "JobService", options: Namespace) -> int:
+    from trainer.cloud import job_calls
     from trainer.cloud.follow import follow
     from trainer.cloud.job_logs import JobLogs
 
     name = service.create(job)
     number = name.rpartition("/")[2]
-    group = "hp-tuning-jobs" if job.is_tuning else "custom-jobs"
-    place = f"--project={job.project} --region={job.region}"
-    _say(f"submitted {name}\nto stop it: gcloud ai {group} cancel {number} {place}")
+    _say(f"submitted {name}\nto stop it: {job_calls.about(job, 'cancel', name)}")
     if options.no_follow:
         return 0
+    goes_on = f"the job goes on: {job_calls.about(job, 'stream-logs', name)}"
     try:
         end = follow(service, JobLogs(rest, job.project, number), name, _say)
     except Interrupted as error:
-        said = str(error).partition(" – ")[0]
-        raise Interrupted(f"{said} – the job goes on: gcloud ai {group} stream-logs {number} {place}") from error
+        raise Interrupted(f"{str(error).partition(' – ')[0]} – {goes_on}") from error
+    except StorageError as error:
+        what, received = f"the job {number} can't be followed any longer", str(error)
+        raise StorageError(what, expected="an answer", received=received, do=goes_on) from error
     if end.succeeded:
-        _say(f"done: {job.output}/model" if not job.is_tuning else f"done: gcloud ai {group} describe {number} {place}")
+        _say(f"done: {job_calls.about(job, 'describe', name) if job.is_tuning else f'{job.output}/model'}")
         return 0
     for line in end.errors:
         print(line, file=sys.stderr)
@@ -131,14 +133,6 @@ def _send(job: "Job", rest: "GoogleRest", service: "JobService", options: Namesp
     failure = StorageError(f"the job {number} did not succeed", expected="its success", received=received, do=end.cause)
     print(f"scripts/submit: {failure}", file=sys.stderr)
     return end.exit_code
-
-
-def _refuse(findings: Iterable[object], exit_code: int) -> int:
-    lines = [str(finding) for finding in findings]
-    for line in lines:
-        print(f"scripts/submit: {line}", file=sys.stderr)
-    print(f"scripts/submit: {len(lines)} finding{'s' * (len(lines) > 1)}, nothing was sent", file=sys.stderr)
-    return exit_code
 
 
 def _say(text: str) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 from trainer.cloud import cost, prices
 from trainer.cloud.jobspec import Job, change_texts, pools_of
 from trainer.cloud.preflight import flags
+from trainer.cloud.preflight.finding import mapping
 from trainer.cloud.preflight.running import seconds
 from trainer.errors import SettingsError
 from trainer.submission_settings import read_flags
@@ -27,9 +28,9 @@ def limit(job: Job, most_usd: float | None) -> Job:
     if estimate.training_seconds is not None and estimate.training_seconds > allowed:
         raise SettingsError(
             "--max-cost would cut the training off",
-            expected=f"{estimate.training_seconds:,.0f} s of training in each of {estimate.attempts} attempts",
+            expected=f"{estimate.training_seconds:,.0f} s of training in each of {_attempts(estimate)}",
             received=f"{allowed:,} s for ${most_usd:.2f}",
-            do="raise it, train fewer epochs, or --set scheduling.disableRetries=true",
+            do=f"raise it, train fewer epochs, or {cost.fewer_attempts(job)}",
         )
     document = change_texts(job.document, str)
     scheduling = (document["trialJobSpec"] if job.is_tuning else document)["scheduling"]
@@ -57,11 +58,27 @@ def tell(job: Job, most_usd: float | None) -> Iterator[str]:
         yield f"  expected: ${estimate.expected:.2f} ({minutes:.0f} min of training at most{trials}; {source})"
     if estimate.worst is not None:
         kept = f", kept below ${most_usd:.2f} by the timeout" if most_usd is not None else ""
-        yield f"  at worst: ${estimate.worst:.2f} ({estimate.attempts} attempts, each until its timeout{trials}{kept})"
+        each = "" if estimate.attempts == 1 else "each "
+        yield f"  at worst: ${estimate.worst:.2f} ({_attempts(estimate)}, {each}until its timeout{trials}{kept})"
+    yield from _too_short(job, estimate)
     yield (
         f"  beside it: AutoML ${automl.usd:.2f} ({automl.least_node_hours} node hours at ${automl.usd_per_node_hour}, "
         f"its least, {automl.as_of})"
     )
+
+
+def _attempts(estimate: cost.Estimate) -> str:
+    return f"{estimate.attempts} attempt{'s' * (estimate.attempts > 1)}"
+
+
+def _too_short(job: Job, estimate: cost.Estimate) -> Iterator[str]:
+    """No finding: training may stop early, and what was expected may be slower than that machine."""
+    allowed = seconds(mapping(job.spec.get("scheduling")).get("timeout"))
+    if allowed is not None and estimate.training_seconds is not None and estimate.training_seconds > allowed:
+        yield (
+            f"  warning: the timeout of {allowed:,.0f} s is shorter than the {estimate.training_seconds:,.0f} s of "
+            "training that are expected at most: where that ends it, the job expires; submitted again, it goes on"
+        )
 
 
 def _estimate(job: Job) -> cost.Estimate:

@@ -54,9 +54,7 @@ def _run(job: Job) -> str:
     """The same for the same settings and image. Trials are numbered from 1 in each study, so each study has its own."""
     pool: Any = next(iter(pools_of(job.document)), {})
     arguments = flags.arguments_of(pool)
-    ends = any(word.partition("=")[0] in flags.ENDING for word in arguments)
-    read = flags.Flags() if ends else flags.read(job, pool, read_flags)
-    name = run_name(read, arguments, text(container_of(pool).get("imageUri")))
+    name = run_name(flags.read(job, pool, read_flags), arguments, text(container_of(pool).get("imageUri")))
     return f"{name}-{datetime.now(UTC):%Y%m%d%H%M%S}" if job.is_tuning else name
 
 

@@ -5,12 +5,14 @@ import json
 from collections.abc import Mapping, Sequence
 
 from trainer import settings
-from trainer.cloud.preflight.flags import Flags
+from trainer.cloud.preflight.flags import ENDING, Flags
 from trainer.errors import SettingsError
 
 
 def read_flags(argv: Sequence[str], env: Mapping[str, str]) -> Flags:
-    """Never with ``--help`` and the like, which print and end: preflight has refused them before."""
+    """Asked about ``--help`` and the like, it says so, and neither prints nor ends."""
+    if ending := [word for word in argv if word.partition("=")[0] in ENDING]:
+        return Flags(complaint=f"{ending[0]} prints and ends")
     try:
         parsed = settings.parse(argv, env)
     except SettingsError as error:

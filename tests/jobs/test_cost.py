@@ -9,8 +9,12 @@ import yaml
 from tests.support.job_files import GONE, NAMES, job
 from trainer.cloud import cost, machines, prices
 from trainer.cloud.jobspec import Job
+from trainer.cloud.preflight.check import check
 from trainer.errors import SettingsError
+from trainer.submission_commandline import parse
 from trainer.submission_cost import limit, tell
+from trainer.submission_job import build
+from trainer.submission_settings import read_flags
 
 ROOT = Path(__file__).parents[2]
 DISK = 100 * 0.0003
@@ -114,6 +118,36 @@ def test_a_limit_that_is_too_low_is_refused(name: str, most: float, words: str) 
         limit(job(name), most)
 
 
+@pytest.mark.parametrize(
+    ("name", "most", "do"),
+    [
+        ("cpu", 0.01, "raise it, take a smaller machine, or --set scheduling.disableRetries=true"),
+        # Preflight refuses a spot job that is not started again.
+        ("gpu-t4-spot", 1.0, "raise it, take a smaller machine, or --set strategy=STANDARD"),
+        ("tuning", 1.2, "raise it, take a smaller machine, or --set scheduling.disableRetries=true, or fewer trials"),
+        ("tuning", 5.0, "raise it, train fewer epochs, or --set scheduling.disableRetries=true, or fewer trials"),
+    ],
+)
+def test_the_way_out_of_a_limit_that_is_too_low_is_one(name: str, most: float, do: str) -> None:
+    with pytest.raises(SettingsError) as error:
+        limit(job(name), most)
+    assert str(error.value).endswith(do)
+
+
+def test_the_way_out_is_a_path_of_a_search_too() -> None:
+    words = ["tuning", "--jobs-dir", str(ROOT / "jobs"), "--set=project=my-project", "--max-cost=5"]
+    built = build(parse([*words, "--set=scheduling.disableRetries=true"], {}))
+    assert check(built, read_flags) == []
+    assert limit(built, 5.0).spec["scheduling"]["disableRetries"] is True
+
+
+def test_a_timeout_below_the_expected_training_is_told() -> None:
+    words = "the timeout of 600 s is shorter than the 1,314 s of training"
+    assert not any(words in line for line in tell(job("cpu"), None))
+    [line] = [line for line in tell(job("cpu", {"scheduling.timeout": "600s"}), None) if words in line]
+    assert "submitted again, it goes on" in line
+
+
 def test_a_limit_below_what_is_expected_is_refused() -> None:
     retried_never = job("cpu", {"scheduling.disableRetries": True})
     with pytest.raises(SettingsError, match=r"--max-cost is too low – expected at most \$0.10 – received \$0.11"):
@@ -134,6 +168,8 @@ def test_what_has_no_price_gets_no_estimate(changed: Job, words: str) -> None:
 
 
 def test_the_estimate_is_told_beside_automl() -> None:
+    once = "\n".join(tell(job("cpu", {"scheduling.disableRetries": True}), None))
+    assert "at worst: $0.79 (1 attempt, until its timeout)" in once
     lines = "\n".join(tell(job("cpu"), None))
     for words in ("$0.2485 an hour", "expected: $0.11 (22 min", "at worst: $3.17 (4 attempts", "AutoML $27.72"):
         assert words in lines

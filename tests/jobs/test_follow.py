@@ -3,6 +3,7 @@
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from tests.support.job_files import FOLDER, job
 from tests.support.job_server import JobServer
+from trainer.cloud import follow as follow_module
 from trainer.cloud.causes import CAUSES, UNKNOWN, exit_code_in, usual_cause
 from trainer.cloud.follow import End, follow
 from trainer.cloud.google_rest import GoogleRest
@@ -43,6 +45,26 @@ def test_each_line_of_the_log_is_shown_once_in_order(server: JobServer) -> None:
         *(f"12:00:0{second} workerpool0-0 info     epoch {second}" for second in range(7)),
         "12:00:08 workerpool0-0 warning  a plain line",
     ]
+
+
+def test_a_line_that_arrives_after_the_jobs_end_is_shown_too(
+    server: JobServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(follow_module, "GRACE_SECONDS", 0.5)
+    server.next_job("FAILED", error="The replica workerpool0-0 exited with a non-zero status of 1.")
+
+    def log_once_it_was_asked_for() -> None:
+        while not any("/v2/entries" in request for request in server.requests):
+            time.sleep(0.001)
+        server.log("No space left on device", severity="ERROR", second=1)
+
+    late = threading.Thread(target=log_once_it_was_asked_for)
+    late.start()
+    end, shown = watch(server)
+    late.join()
+    assert end.errors == ("No space left on device",)
+    assert "bootDiskSizeGb" in end.cause
+    assert shown[-1].endswith("failed"), "the end is what is told last"
 
 
 def test_a_service_that_is_away_for_a_moment_changes_nothing(server: JobServer) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from google.cloud.aiplatform_v1.types import CustomJobSpec, HyperparameterTuningJob
 
 from tests.support.job_files import FOLDER
 from trainer.cloud import job_overrides, jobspec
@@ -105,12 +106,69 @@ def test_values_of_a_path_have_the_types_that_the_file_would_give_them() -> None
     assert document == {"scheduling": {"disableRetries": True, "timeout": "90s"}, "a": {"b": 2}, "c": {"d": "["}}
 
 
+def test_a_path_may_make_lists_and_their_next_entry_and_be_written_as_findings_write_it() -> None:
+    document = jobspec.load(FOLDER / "cpu.yaml")
+    container = "workerPoolSpecs[0].containerSpec"
+    changes = [(f"{container}.env.0.name", "A"), (f"{container}.env[0].value", '"1"'), (f"{container}.args.1", "--x")]
+    job_overrides.apply(document, changes)
+    [pool] = document["workerPoolSpecs"]
+    assert pool["containerSpec"]["env"] == [{"name": "A", "value": "1"}]
+    assert pool["containerSpec"]["args"] == ["--preset=reference", "--x"]
+
+
+def test_a_path_of_one_word_is_a_field_of_the_job_or_of_each_trial() -> None:
+    given = job_overrides.parse(["maxTrialCount=3", "tensorboard=projects/p", "enableWebAccess=true"])
+    tuning = jobspec.load(FOLDER / "tuning.yaml")
+    job_overrides.apply(tuning, given.changes)
+    assert tuning["maxTrialCount"] == 3
+    assert tuning["trialJobSpec"]["tensorboard"] == "projects/p"
+    assert tuning["trialJobSpec"]["enableWebAccess"] is True
+    document = jobspec.load(FOLDER / "cpu.yaml")
+    job_overrides.apply(document, given.changes[1:])
+    assert document["tensorboard"] == "projects/p"
+
+
+def test_the_fields_of_a_job_are_those_of_googles_client() -> None:
+    assert set(jobspec.JOB_KEYS) == {field.json_name for field in CustomJobSpec.pb().DESCRIPTOR.fields}
+    known = {field.json_name for field in HyperparameterTuningJob.pb().DESCRIPTOR.fields}
+    assert set(jobspec.TUNING_KEYS) <= known
+
+
 @pytest.mark.parametrize(
-    "path", ["workerPoolSpecs.7.replicaCount", "workerPoolSpecs.0.replicaCount.x", "workerPoolSpecs.x"]
+    ("path", "words"),
+    [
+        ("workerPoolSpecs.7.replicaCount", "workerPoolSpecs has 1, counted from 0"),
+        ("workerPoolSpecs.0.replicaCount.x", "workerPoolSpecs.0.replicaCount is a value"),
+        ("workerPoolSpecs.x", "workerPoolSpecs has 1, counted from 0"),
+    ],
 )
-def test_a_path_that_leads_nowhere_is_refused(path: str) -> None:
-    with pytest.raises(SettingsError, match="leads nowhere"):
+def test_a_path_that_leads_nowhere_is_refused(path: str, words: str) -> None:
+    with pytest.raises(SettingsError, match="leads nowhere") as error:
         job_overrides.apply(jobspec.load(FOLDER / "cpu.yaml"), [(path, "1")])
+    assert words in str(error.value)
+
+
+def test_every_path_that_leads_nowhere_is_named() -> None:
+    changes = [("workerPoolSpecs.7.replicaCount", "1"), ("timeout", "90s"), ("workerPoolSpecs.x", "1")]
+    with pytest.raises(SettingsError) as error:
+        job_overrides.apply(jobspec.load(FOLDER / "cpu.yaml"), changes)
+    assert str(error.value).count("leads nowhere") == 2
+
+
+@pytest.mark.parametrize(
+    ("words", "do"),
+    [
+        (["--epochs", "3"], "flags of the trainer stand behind --"),
+        (["--maxcost=3"], "did you mean --max-cost?"),
+        (["--dry_run"], "did you mean --dry-run?"),
+        (["gpu-l4"], "see scripts/submit --help"),
+    ],
+)
+def test_an_unknown_word_of_the_command_line_is_told_where_it_belongs(words: list[str], do: str) -> None:
+    with pytest.raises(SettingsError) as error:
+        options(*words)
+    assert words[0] in str(error.value)
+    assert str(error.value).endswith(do)
 
 
 def test_every_wrong_assignment_is_named() -> None:

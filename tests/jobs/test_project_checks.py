@@ -90,6 +90,9 @@ def test_a_job_of_the_same_run_at_work_stops_a_second(server: JobServer) -> None
     answers = ask(server, asked)
     assert rules(answers) == ["already-running"]
     assert f"received {name}" in str(answers.findings[0])
+    place = "1 --project=my-project --region=us-central1"
+    for words in (f"follow it: gcloud ai custom-jobs stream-logs {place}", f"gcloud ai custom-jobs cancel {place}"):
+        assert words in str(answers.findings[0])
     server.state.jobs[name].script.states = ("FAILED",)
     assert rules(ask(server, asked)) == []
 

@@ -142,6 +142,17 @@ def test_a_lost_answer_is_not_asked_for_again(somebody: JobServer, capfd: pytest
     assert len(somebody.state.jobs) == 1
 
 
+def test_a_job_that_can_not_be_followed_any_longer_goes_on_and_the_last_line_says_so(
+    somebody: JobServer, capfd: pytest.CaptureFixture[str]
+) -> None:
+    somebody.fail_next("/hyperparameterTuningJobs/1", 403, "aiplatform.hyperparameterTuningJobs.get denied")
+    assert submit("tuning") == 5
+    last = capfd.readouterr().err.splitlines()[-1]
+    assert "aiplatform.hyperparameterTuningJobs.get denied" in last
+    place = "1 --project=my-project --region=us-central1"
+    assert last.endswith(f"the job goes on: gcloud ai hp-tuning-jobs stream-logs {place}")
+
+
 @pytest.mark.parametrize(
     ("status", "words"), [(400, "refused the job"), (403, "denies access"), (429, "quota is used up"), (404, "no such")]
 )

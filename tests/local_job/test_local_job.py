@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 
@@ -101,6 +102,62 @@ def test_a_bucket_is_a_folder_that_the_next_start_finds(tmp_path):
         assert done.returncode == 0, done.stdout
         assert f"workerpool0-0 | run {number} gs://b/run/model/" in done.stdout
     assert (tmp_path / "work" / "gs" / "b" / "run" / "count").read_text() == "2"
+
+
+def test_a_preemption_that_never_came_is_told(tmp_path):
+    path = write_job(tmp_path, "print('epoch 1/1')")
+    done = local_job(path, "--preempt-after", "epoch 7/", "--preempt-after", "600s", work=tmp_path)
+    assert done.returncode == 0, done.stdout
+    assert "local_job | never came: --preempt-after 'epoch 7/', --preempt-after 600s" in done.stdout.splitlines()
+
+
+def test_a_count_may_be_a_text_as_protocol_buffers_have_it(tmp_path):
+    path = write_job(tmp_path, "print('hello')", workers=1)
+    document = json.loads(Path(path).read_text())
+    document["workerPoolSpecs"][0]["replicaCount"] = "1"
+    document["workerPoolSpecs"][1] |= {"replicaCount": "2"}
+    document["workerPoolSpecs"][1]["containerSpec"]["command"][2] += "; import time; time.sleep(600)"
+    Path(path).write_text(json.dumps(document))
+    done = local_job(path, "--grace", "1", work=tmp_path)
+    assert done.returncode == 0, done.stdout
+
+
+def test_a_program_that_is_not_there_fails_the_job_as_it_would_there(tmp_path):
+    path = write_job(tmp_path, "")
+    done = local_job(path, "--set", "workerPoolSpecs.0.containerSpec.command=[no-such-program, -c]", work=tmp_path)
+    assert done.returncode == 2, done.stdout
+    last = done.stdout.splitlines()[-1]
+    assert "no-such-program – expected a program of this machine" in last
+    assert "containerSpec.command" in last
+
+
+MALFORMED = [
+    # what is set, what is said of it
+    ('baseOutputDirectory="gs://b/x"', "baseOutputDirectory – expected a mapping with outputUriPrefix"),
+    ("workerPoolSpecs.0.containerSpec.env={A: 1}", "workerPoolSpecs[0].containerSpec.env – expected a list"),
+    ("workerPoolSpecs.0.containerSpec.command=python", "workerPoolSpecs[0].containerSpec.command – expected a list"),
+    ("scheduling=~", "scheduling – expected a value, or no such line"),
+    ("workerPoolSpecs.0.machineSpecs.a=1", "did you mean machineSpec?"),
+]
+
+
+def test_an_engine_that_does_not_answer_is_no_missing_image(tmp_path):
+    docker = tmp_path / "docker"
+    docker.write_text("#!/bin/sh\necho 'Cannot connect to the Docker daemon' >&2\nexit 1\n")
+    docker.chmod(0o755)
+    path = write_job(tmp_path, "print('it ran')")
+    for engine, says in ((tmp_path, "received an engine that does not answer"), ("/nowhere", "received no engine")):
+        done = local_job(path, image="a/b:c", work=tmp_path, PATH=str(engine))
+        assert (done.returncode, done.stdout.count("\n")) == (2, 1), done.stdout
+        assert says in done.stdout
+
+
+def test_what_is_no_job_is_told_at_once_and_not_run(tmp_path):
+    path = write_job(tmp_path, "print('it ran')")
+    done = local_job(path, *(word for given, _ in MALFORMED for word in ("--set", given)), work=tmp_path)
+    assert done.returncode == 2, done.stdout
+    assert [says for _, says in MALFORMED if says not in done.stdout] == [], done.stdout
+    assert done.stdout.splitlines()[-1] == f"scripts/local_job: {len(MALFORMED)} findings, nothing was run"
 
 
 WRONG = [

@@ -1,6 +1,8 @@
 import json
 import logging
 import math
+import subprocess
+import sys
 import warnings
 
 import pytest
@@ -14,6 +16,7 @@ def _logging_as_before(monkeypatch):
     root, ours = logging.getLogger(), logging.getLogger("trainer")
     before = root.handlers[:], root.level, ours.level
     monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "3")
+    monkeypatch.setattr(sys, "excepthook", sys.excepthook)
     with warnings.catch_warnings():
         yield
     logging.captureWarnings(False)
@@ -63,3 +66,12 @@ def test_warnings_of_python_are_logged(capsys):
     entry = json.loads(capsys.readouterr().out)
     assert entry["severity"] == "WARNING"
     assert "odd data" in entry["message"]
+
+
+def test_an_error_that_nobody_foresaw_is_one_entry_too_and_its_cause_comes_first():
+    program = "from trainer import logs; logs.configure('json', verbose=False); [][3]"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "")
+    entry = json.loads(done.stdout)
+    assert entry["severity"] == "CRITICAL"
+    assert entry["message"].startswith("IndexError: list index out of range\nTraceback (most recent call last):")

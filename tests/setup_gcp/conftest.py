@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[2]
 PROJECT = "my-project"
 EVERYTHING = (
     *("--budget", "50", "--github", "me/trainer", "--data-bucket", "their-images"),
-    *("--reader-project", "other-project", "--build-submits"),
+    *("--reader-project", "other-project", "--build-submits", "--image", "cpu", "--image", "gpu"),
 )
 BUCKET = f"{PROJECT}-trainer"
 

@@ -39,11 +39,20 @@ def test_the_first_run_makes_everything_and_the_second_nothing(project: Project)
     }
     assert first["budgets"][0]["amount"]["specifiedAmount"]["units"] == "50"
     assert first["triggers"]["trainer-push"]["github"]["push"] == {"branch": "^main$"}
+    built = {name: trigger["substitutions"]["_ACCELERATOR"] for name, trigger in first["triggers"].items()}
+    assert built == {"trainer-push": "cpu", "trainer-push-gpu": "gpu"}
     assert sum(len(policy["bindings"]) for policy in first["policies"].values()) == len(GRANTS)
     project.change(lambda state: state)
     assert project.set_up(*EVERYTHING) == 0
     assert project.state["changes"] == 0
     assert held(project.state) == held(first)
+
+
+def test_one_trigger_builds_the_image_of_the_first_job_unless_others_are_asked_for(project: Project) -> None:
+    assert project.set_up("--github", "me/trainer") == 0
+    assert list(project.state["triggers"]) == ["trainer-push"]
+    assert project.set_up("--github", "me/trainer", "--image", "jax") == 0
+    assert list(project.state["triggers"]) == ["trainer-push", "trainer-push-jax"]
 
 
 def test_without_flags_nothing_is_granted_that_needs_one(project: Project) -> None:

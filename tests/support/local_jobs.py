@@ -23,10 +23,11 @@ BUCKET = Path("gs") / "local-bucket" / "jobs"
 
 
 def local_job(
-    job: str, *arguments: str, work: Path, trainer_flags: Sequence[str] = (), timeout: float = 500, **env: str
+    job: str, *arguments: str, work: Path, image: str = "", trainer_flags: Sequence[str] = (), **env: str
 ) -> subprocess.CompletedProcess[str]:
-    """Run the command to its end, as processes; stderr goes into stdout."""
-    command = [sys.executable, "-P", "-m", "trainer.local_job", job, *arguments, "--processes", "--work-dir", str(work)]
+    """Run the command to its end, as processes or in containers of ``image``; stderr goes into stdout."""
+    where = ["--image", image] if image else ["--processes"]
+    command = [sys.executable, "-P", "-m", "trainer.local_job", job, *arguments, *where, "--work-dir", str(work)]
     if trainer_flags:
         command += ["--", *trainer_flags]
     return subprocess.run(
@@ -36,7 +37,7 @@ def local_job(
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=timeout,
+        timeout=500,
         check=False,
     )
 

@@ -94,6 +94,14 @@ def attempts(job: Job) -> int:
     return SPOT_ATTEMPTS if scheduling.get("strategy") == "SPOT" else ATTEMPTS
 
 
+def fewer_attempts(job: Job) -> str:
+    """What to change of ``job`` so that a limit on its cost leaves each attempt more time."""
+    scheduling = mapping(job.spec.get("scheduling"))
+    is_spot = scheduling.get("strategy") == "SPOT"
+    fewer = "--set strategy=STANDARD" if is_spot else "--set scheduling.disableRetries=true"
+    return f"{fewer}, or fewer trials" if job.is_tuning else fewer
+
+
 def longest_timeout(job: Job, most_usd: float) -> int:
     """Seconds after which an attempt has to end so that the job can't cost more than ``most_usd``.
 
@@ -107,7 +115,7 @@ def longest_timeout(job: Job, most_usd: float) -> int:
             "--max-cost leaves no time to train",
             expected=f"at least ${math.ceil(least * 100) / 100:.2f} for {tries} attempts of {SHORTEST_SECONDS} s",
             received=f"${most_usd:.2f}",
-            do="raise it, take a smaller machine, or write disableRetries: true",
+            do=f"raise it, take a smaller machine, or {fewer_attempts(job)}",
         )
     return allowed
 

@@ -20,10 +20,19 @@ def as_yaml(job: Job) -> str:
 
 
 def gcloud(job: Job, file: str) -> str:
-    words = ["gcloud", "ai", "hp-tuning-jobs" if job.is_tuning else "custom-jobs", "create"]
+    words = ["gcloud", "ai", _group(job), "create"]
     words += [f"--project={job.project}", f"--region={job.region}", f"--display-name={job.display_name}"]
     words += [f"--labels={','.join(f'{key}={value}' for key, value in job.labels.items())}"] if job.labels else []
     return shlex.join([*words, f"--config={file}"])
+
+
+def about(job: Job, verb: str, name: str) -> str:
+    """The gcloud command that does ``verb`` with the job of the resource ``name``."""
+    return f"gcloud ai {_group(job)} {verb} {name.rpartition('/')[2]} --project={job.project} --region={job.region}"
+
+
+def _group(job: Job) -> str:
+    return "hp-tuning-jobs" if job.is_tuning else "custom-jobs"
 
 
 def python(job: Job, file: str, endpoint: str | None) -> str:

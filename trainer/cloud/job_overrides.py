@@ -1,12 +1,13 @@
 """``--set key=value``: what a job file says, changed for this one submission."""
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from trainer.cloud.jobspec import add_arguments, change_texts, load, pools_of
+from trainer.cloud.jobspec import JOB_KEYS, TUNING_KEYS, add_arguments, change_texts, load, pools_of
 from trainer.errors import SettingsError
 
 #: Where the short names lead within a worker pool, and within the job.
@@ -48,12 +49,12 @@ def parse(assignments: Sequence[str]) -> Overrides:
             given.beside[key] = value
         elif key.startswith("labels."):
             given.labels[key.removeprefix("labels.")] = value
-        elif key in _OF_EACH_POOL or key in _OF_THE_JOB or "." in key:
+        elif key in (*_OF_EACH_POOL, *_OF_THE_JOB, *JOB_KEYS, *TUNING_KEYS) or "." in key:
             given.changes.append((key, value))
         else:
-            nearest = get_close_matches(key, KEYS, n=1)
+            nearest = get_close_matches(key, (*KEYS, *JOB_KEYS, *TUNING_KEYS), n=1)
             do = f"did you mean {nearest[0]}?" if nearest else "see --help"
-            complaints.append(_complaint(key, f"one of {', '.join(KEYS)}, labels.KEY, or a path with dots", do))
+            complaints.append(_complaint(key, f"one of {', '.join(KEYS)}, labels.KEY, or a path in the file", do))
     if complaints:
         raise SettingsError("; ".join(complaints))
     return given
@@ -68,16 +69,28 @@ def changed_file(path: Path, given: Overrides, trainer_flags: list[str]) -> dict
 
 
 def apply(document: dict[str, Any], changes: Sequence[tuple[str, str]]) -> None:
-    """Change ``document`` in place. Raises SettingsError for a path that leads nowhere."""
-    job = document.get("trialJobSpec", document)
+    """Change ``document`` in place. Raises SettingsError, one line that names every path that leads nowhere."""
+    complaints = []
     for key, value in changes:
-        if key in _OF_EACH_POOL:
-            for pool in pools_of(document):
-                _set_in_pool(pool, key, value)
-        elif key in _OF_THE_JOB:
-            _put(job, _OF_THE_JOB[key], value, key)
-        else:
-            _put(document, tuple(key.split(".")), _typed(value), key)
+        try:
+            _apply(document, key, value)
+        except SettingsError as error:
+            complaints.append(str(error))
+    if complaints:
+        raise SettingsError("; ".join(complaints))
+
+
+def _apply(document: dict[str, Any], key: str, value: str) -> None:
+    job = document.get("trialJobSpec", document)
+    if key in _OF_EACH_POOL:
+        for pool in pools_of(document):
+            _set_in_pool(pool, key, value)
+    elif key in _OF_THE_JOB:
+        _put(job, _OF_THE_JOB[key], value, key)
+    else:
+        # Findings name places as workerPoolSpecs[0], in a search too.
+        path = tuple(re.sub(r"\[(\d+)\]", r".\1", key).split("."))
+        _put(job if path[0] in JOB_KEYS else document, path, _typed(value), key)
 
 
 def _set_in_pool(pool: dict[str, Any], key: str, value: str) -> None:
@@ -91,23 +104,22 @@ def _set_in_pool(pool: dict[str, Any], key: str, value: str) -> None:
 
 
 def _put(place: Any, path: tuple[str, ...], value: Any, key: str) -> None:
-    for part in path[:-1]:
-        place = _step(place, part, key, missing=dict)
-    if isinstance(place, list):
-        _step(place, path[-1], key, missing=dict)
-        place[int(path[-1])] = value
-    elif isinstance(place, dict):
-        place[path[-1]] = value
-    else:
-        raise _nowhere(key)
-
-
-def _step(place: Any, part: str, key: str, *, missing: Callable[[], Any]) -> Any:
-    if isinstance(place, list) and part.isdigit() and int(part) < len(place):
-        return place[int(part)]
-    if isinstance(place, dict):
-        return place.setdefault(part, missing())
-    raise _nowhere(key)
+    """What is missing on the way is made, also the next entry of a list."""
+    for number, part in enumerate(path):
+        is_last = number == len(path) - 1
+        missing: Any = value if is_last else [] if path[number + 1] == "0" else {}
+        if isinstance(place, dict):
+            if is_last or place.get(part) is None:
+                place[part] = missing
+            place = place[part]
+        elif isinstance(place, list) and part.isdigit() and int(part) <= len(place):
+            place[int(part) : int(part) + 1] = [missing] if is_last or int(part) == len(place) else [place[int(part)]]
+            place = place[int(part)]
+        else:
+            there = f"has {len(place)}, counted from 0" if isinstance(place, list) else "is a value, not a mapping"
+            expected = "a path within the job file, such as workerPoolSpecs.1.replicaCount"
+            do = f"{'.'.join(path[:number]) or 'the job'} {there}"
+            raise SettingsError("--set leads nowhere", expected=expected, received=key, do=do)
 
 
 def _typed(value: str) -> Any:
@@ -118,11 +130,6 @@ def _typed(value: str) -> Any:
         return yaml.safe_load(value)
     except yaml.YAMLError:
         return value
-
-
-def _nowhere(key: str) -> SettingsError:
-    expected = "a path within the job file, such as workerPoolSpecs.1.replicaCount"
-    return SettingsError("--set leads nowhere", expected=expected, received=key, do="see the job file")
 
 
 def _complaint(received: str, expected: str, do: str) -> str:

@@ -19,7 +19,15 @@ PLACEHOLDERS = {
     "BUCKET": "--set bucket=NAME",
     "RUN": "--set run=NAME",
 }
+_PLACE = re.compile(r"gs://[a-z0-9][a-z0-9._-]{1,220}[a-z0-9](/[^\s?#*\[\]${}]*)?")
 _PLACEHOLDER = re.compile(rf"\b({'|'.join(PLACEHOLDERS)})\b")
+
+#: The fields of a CustomJobSpec.
+JOB_KEYS = (
+    *("persistentResourceId", "workerPoolSpecs", "scheduling", "serviceAccount", "network", "reservedIpRanges"),
+    *("pscInterfaceConfig", "baseOutputDirectory", "protectedArtifactLocationId", "tensorboard", "enableWebAccess"),
+    *("enableDashboardAccess", "experiment", "experimentRun", "models"),
+)
 
 #: The keys of a HyperparameterTuningJob that are ours to give; the rest is Vertex AI's to answer.
 TUNING_KEYS = ("studySpec", "maxTrialCount", "parallelTrialCount", "maxFailedTrialCount", "trialJobSpec")
@@ -88,6 +96,11 @@ def load(path: Path) -> dict[str, Any]:
 def fill(value: Any, given: Mapping[str, str]) -> Any:
     """``value`` with the placeholders replaced that are ``given``, in every text of it."""
     return change_texts(value, lambda text: _PLACEHOLDER.sub(lambda match: given.get(match[0]) or match[0], text))
+
+
+def is_place(text: str) -> bool:
+    """Whether it is ``gs://bucket`` or ``gs://bucket/prefix``, with nothing in it to be filled in."""
+    return bool(_PLACE.fullmatch(text))
 
 
 def open_placeholders(text: str) -> list[str]:

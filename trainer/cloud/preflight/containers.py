@@ -8,6 +8,7 @@ from trainer.cloud.jobspec import Job
 from trainer.cloud.preflight.finding import Finding, items, mapping, text
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+ENTRY_POINT = ("-m", "trainer.task")
 #: Set by the platform in every replica; what a job defines itself would be taken for it, or be lost.
 _RESERVED = ("AIP_", "CLOUD_ML_")
 _RESERVED_NAMES = ("CLUSTER_SPEC", "TF_CONFIG", "TPU_CONFIG")
@@ -19,6 +20,7 @@ def check(job: Job) -> Iterator[Finding]:
             path = f"workerPoolSpecs[{number}]"
             yield from _kind(mapping(pool), path)
             yield from _command(mapping(mapping(pool).get("containerSpec")), path)
+            yield from _module(mapping(mapping(pool).get("pythonPackageSpec")), path)
             yield from _environment(container_of(pool), path)
             yield from _processor(mapping(pool), path)
 
@@ -28,9 +30,22 @@ def container_of(pool: Any) -> dict[str, Any]:
     return mapping(mapping(pool).get("containerSpec")) or mapping(mapping(pool).get("pythonPackageSpec"))
 
 
+def package_of(pool: Any) -> str:
+    """What the image is called within its repository, such as ``train-cpu``."""
+    return text(container_of(pool).get("imageUri")).rpartition("/")[2].partition(":")[0].partition("@")[0]
+
+
 def environment_of(pool: Any) -> dict[str, str]:
+    """The job's own variables, and the one that the image with JAX sets itself."""
     entries = [mapping(entry) for entry in items(container_of(pool).get("env"))]
-    return {text(entry.get("name")): text(entry.get("value")) for entry in entries}
+    of_the_image = {"KERAS_BACKEND": "jax"} if package_of(pool).endswith("-jax") else {}
+    return of_the_image | {text(entry.get("name")): text(entry.get("value")) for entry in entries}
+
+
+def flags_in_command(pool: Any) -> list[str]:
+    """What follows trainer.task in ``command``: the container's arguments come after it."""
+    words = [word for word in items(container_of(pool).get("command")) if isinstance(word, str)]
+    return words[words.index(ENTRY_POINT[1]) + 1 :] if ENTRY_POINT[1] in words else []
 
 
 def _kind(pool: dict[str, Any], path: str) -> Iterator[Finding]:
@@ -42,10 +57,17 @@ def _kind(pool: dict[str, Any], path: str) -> Iterator[Finding]:
 
 def _command(container: dict[str, Any], path: str) -> Iterator[Finding]:
     words = [text(word) for word in items(container.get("command"))]
-    if words and "trainer.task" not in " ".join(words):
-        expected = "none, or one that runs trainer.task: it replaces the image's entry point"
-        do = "move flags to args, and leave command out"
+    if words and ENTRY_POINT not in zip(words, words[1:], strict=False):
+        expected = f"none, or one with {' and '.join(ENTRY_POINT)} as words of their own: it replaces the entry point"
+        do = "move flags to args, and leave command out: a shell would take them, and SIGTERM, for itself"
         yield Finding("command", f"{path}.containerSpec.command", expected, " ".join(words), do)
+
+
+def _module(package: dict[str, Any], path: str) -> Iterator[Finding]:
+    module = text(package.get("pythonModule"))
+    if package and module != ENTRY_POINT[1]:
+        do = f"write pythonModule: {ENTRY_POINT[1]}"
+        yield Finding("command", f"{path}.pythonPackageSpec.pythonModule", ENTRY_POINT[1], module, do)
 
 
 def _environment(container: dict[str, Any], path: str) -> Iterator[Finding]:
@@ -64,8 +86,7 @@ def _environment(container: dict[str, Any], path: str) -> Iterator[Finding]:
 
 def _processor(pool: dict[str, Any], path: str) -> Iterator[Finding]:
     accelerator = text(mapping(pool.get("machineSpec")).get("acceleratorType"))
-    image = text(container_of(pool).get("imageUri"))
-    package = image.rpartition("/")[2].partition(":")[0].partition("@")[0]
+    package = package_of(pool)
     if accelerator and package.endswith("-cpu"):
         expected = f"an image that can use the {accelerator}, such as {package.removesuffix('cpu')}gpu"
         yield Finding("image-processor", f"{path}.containerSpec.imageUri", expected, package, "--set image=…")

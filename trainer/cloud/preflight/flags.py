@@ -1,14 +1,22 @@
 """What the trainer itself would say to the job's arguments, and which of its settings can't work in a container."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from trainer.cloud.jobspec import Job
-from trainer.cloud.preflight.containers import container_of, environment_of
+from trainer.cloud.jobspec import Job, is_place
+from trainer.cloud.preflight.containers import (
+    ENTRY_POINT,
+    container_of,
+    environment_of,
+    flags_in_command,
+    package_of,
+)
 from trainer.cloud.preflight.finding import Finding, items, mapping, text
 
 ENDING = ("--help", "-h", "--version", "--print-settings")
+_NEXT_FLAG = re.compile(r"\s+(?=--[a-z])")
 _DATA_BY_NAME = ("fashion-mnist", "synthetic", "auto")
 #: Paths that exist in a replica: Vertex AI mounts every bucket there.
 _MOUNTED = "/gcs/"
@@ -39,11 +47,12 @@ def check(job: Job, read_flags: ReadFlags) -> Iterator[Finding]:
         run = (arguments_of(pool), environment_of(pool))
         if mapping(pool) and run not in seen:
             seen.append(run)
-            yield from _arguments(job, f"workerPoolSpecs[{number}].containerSpec.args", run, read_flags)
+            yield from _arguments(job, number, pool, read_flags)
 
 
 def arguments_of(pool: Any) -> list[str]:
-    return [word for word in items(container_of(pool).get("args")) if isinstance(word, str)]
+    words = [word for word in items(container_of(pool).get("args")) if isinstance(word, str)]
+    return [*flags_in_command(pool), *words]
 
 
 def read(job: Job, pool: Any, read_flags: ReadFlags) -> Flags:
@@ -55,37 +64,59 @@ def replica_environment(job: Job, given: Mapping[str, str]) -> dict[str, str]:
     directories = {"AIP_MODEL_DIR": "model", "AIP_CHECKPOINT_DIR": "checkpoints", "AIP_TENSORBOARD_LOG_DIR": "logs"}
     # In a tuning job each trial has its own, by its number.
     root = f"{job.output}/1" if job.is_tuning else job.output
-    set_by_vertex = {name: f"{root}/{folder}/" for name, folder in directories.items()} if job.output else {}
+    set_by_vertex = {name: f"{root}/{folder}/" for name, folder in directories.items()} if is_place(job.output) else {}
     return {**given, **set_by_vertex, "CLUSTER_SPEC": "{}"}
 
 
-def _arguments(job: Job, path: str, run: tuple[list[str], dict[str, str]], read_flags: ReadFlags) -> Iterator[Finding]:
-    arguments, environment = run
-    wrong = False
-    for word in arguments:
-        name = word.partition("=")[0]
-        if name in ENDING:
-            yield Finding("flag-ends", path, "flags of a training", f"{word}, which prints and ends", "take it out")
-            wrong = True
-        elif word.startswith("-") and any(letter.isspace() for letter in name):
-            expected = "one word to each line"
-            yield Finding("flag-words", path, expected, word, f"write {'='.join(word.split(maxsplit=1))}")
-            wrong = True
-        elif name == "--config":
-            expected = "flags: a file of this machine is not in the container"
-            yield Finding("flag-config", path, expected, word, "write its settings as flags")
-            wrong = True
-    if wrong:
+def _arguments(job: Job, number: int, pool: dict[str, Any], read_flags: ReadFlags) -> Iterator[Finding]:
+    path = f"workerPoolSpecs[{number}].containerSpec.args"
+    if wrong := list(_words(arguments_of(pool), path)):
+        yield from wrong
         return
-    flags = read_flags(arguments, replica_environment(job, environment))
+    flags = read(job, pool, read_flags)
     if flags.complaint:
         yield Finding("flags", f"{path}: {flags.complaint}", "", "", "")
     else:
         yield from _places(job, path, flags.values)
+        yield from _backend(pool, f"workerPoolSpecs[{number}].containerSpec.imageUri", flags.values)
+
+
+def _words(arguments: list[str], path: str) -> Iterator[Finding]:
+    if ENTRY_POINT[1] in arguments:
+        start = " ".join(arguments[: arguments.index(ENTRY_POINT[1]) + 1])
+        expected = "flags alone: the image starts trainer.task by itself"
+        yield Finding("flag-words", path, expected, start, f"take {start} out")
+        return
+    for word in arguments:
+        name = word.partition("=")[0]
+        several = _NEXT_FLAG.split(word) if word.startswith("-") else []
+        if len(several) > 1:
+            apart = " and ".join("=".join(part.split(maxsplit=1)) for part in several)
+            yield Finding("flag-words", path, "one word to each line", word, f"write {apart} on lines of their own")
+        elif name in ENDING:
+            yield Finding("flag-ends", path, "flags of a training", f"{word}, which prints and ends", "take it out")
+        elif word.startswith("-") and any(letter.isspace() for letter in name):
+            expected = "one word to each line"
+            yield Finding("flag-words", path, expected, word, f"write {'='.join(word.split(maxsplit=1))}")
+        elif name == "--config":
+            expected = "flags: a file of this machine is not in the container"
+            yield Finding("flag-config", path, expected, word, "write its settings as flags")
+
+
+def _backend(pool: dict[str, Any], path: str, values: Mapping[str, Any]) -> Iterator[Finding]:
+    """The images differ in what they compute with on a GPU."""
+    package, accelerator = package_of(pool), mapping(pool.get("machineSpec")).get("acceleratorType")
+    stem, _, kind = package.rpartition("-")
+    wants_jax = values["backend"] == "jax"
+    if wants_jax and kind in ("cpu", "gpu"):
+        yield Finding("image-backend", path, f"an image with JAX, such as {stem}-jax", package, "--set image=…")
+    elif not wants_jax and kind == "jax" and accelerator:
+        expected = f"one whose TensorFlow can use the {accelerator}, such as {stem}-gpu"
+        yield Finding("image-backend", path, expected, package, "--set image=…, or leave the backend to the image")
 
 
 def _places(job: Job, path: str, values: Mapping[str, Any]) -> Iterator[Finding]:
-    if job.output:
+    if is_place(job.output):
         yield from _outputs(job, path, values)
     data = str(values["data"])
     if data not in _DATA_BY_NAME and _is_local(data):
@@ -101,7 +132,7 @@ def _places(job: Job, path: str, values: Mapping[str, Any]) -> Iterator[Finding]
 
 
 def _outputs(job: Job, path: str, values: Mapping[str, Any]) -> Iterator[Finding]:
-    for name in ("output_dir", "checkpoint_dir"):
+    for name in ("output_dir", "checkpoint_dir", "tensorboard_dir"):
         place, flag = str(values[name]), f"--{name.replace('_', '-')}"
         if _is_local(place):
             rule = "spot-checkpoints" if _is_spot(job) and name == "checkpoint_dir" else "local-output"

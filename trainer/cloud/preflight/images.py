@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from trainer.cloud import machines
 from trainer.cloud.jobspec import Job, open_placeholders
 from trainer.cloud.preflight.finding import Finding, items, mapping, text
 
@@ -12,7 +13,8 @@ _IMAGE = re.compile(
     r"(?P<package>[a-z0-9]+(?:[._/-]+[a-z0-9]+)*)(?::(?P<tag>[\w][\w.-]{0,127}))?(?:@(?P<digest>sha256:[0-9a-f]{64}))?"
 )
 _CONTAINER_REGISTRY = re.compile(r"(?:[a-z]+\.)?gcr\.io/")
-_PREBUILT = re.compile(r"[a-z]+-docker\.pkg\.dev/vertex-ai/training/")
+_GOOGLES = re.compile(r"[a-z]+-docker\.pkg\.dev/vertex-ai/")
+_FOR_TENSORFLOW = re.compile(r"[a-z]+-docker\.pkg\.dev/vertex-ai/training/tf-")
 #: Repositories that span several regions, by the regions' prefixes.
 _CONTINENTS = {"us": ("us-",), "europe": ("europe-",), "asia": ("asia-",)}
 
@@ -55,20 +57,27 @@ def check(job: Job) -> Iterator[Finding]:
 
 
 def _image(path: str, uri: str, region: str) -> Iterator[Finding]:
-    form = f"{region or 'REGION'}-docker.pkg.dev/PROJECT/REPOSITORY/IMAGE:TAG"
+    form = f"{region}-docker.pkg.dev/PROJECT/REPOSITORY/IMAGE:TAG"
     do = f"build it with Cloud Build, then --set image={form}"
     image = parse(uri)
     if not uri:
         yield Finding("image-missing", path, "the image to run", "", do)
-    elif _PREBUILT.match(uri):
+    elif _FOR_TENSORFLOW.match(uri):
         expected = "an image of our own: Google's for training TensorFlow end at 2.17 and are gone since 2026-07-11"
+        yield Finding("image-prebuilt", path, expected, uri, do)
+    elif _GOOGLES.match(uri) and not path.endswith("executorImageUri"):
+        expected = "an image of our own: the trainer is not in Google's"
         yield Finding("image-prebuilt", path, expected, uri, do)
     elif _CONTAINER_REGISTRY.match(uri):
         yield Finding("image-retired", path, "Artifact Registry: Container Registry is shut down", uri, do)
     elif "docker.pkg.dev/" not in uri.partition("://")[2] and not _looks_like_ours(uri):
         yield Finding("image-registry", path, f"an image in Artifact Registry, {form}", uri, do)
     elif image is None:
-        yield Finding("image-form", path, f"{form}, or @sha256:DIGEST", uri, "write it like that, without https://")
+        received = repr(uri) if any(letter.isspace() for letter in uri) else uri
+        do = "write it like that, without https://"
+        yield Finding("image-form", path, f"{form}, or @sha256:DIGEST", received, do)
+    elif region not in machines.load().regions:
+        return  # The region is what is wrong.
     elif image.location != region and not region.startswith(_CONTINENTS.get(image.location, ("\0",))):
         expected = f"a repository in the job's region, {region}"
         yield Finding("image-region", path, expected, image.location, f"use the image in {region}, or --set region=…")

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from trainer.cloud.jobspec import Job
+from trainer.cloud.jobspec import Job, open_placeholders
 from trainer.cloud.machines import MachineTable, load
 from trainer.cloud.preflight.finding import Finding, items, mapping, nearest, text, whole
 
@@ -12,7 +12,7 @@ _TABLE = "trainer/cloud/machines.yaml"
 
 def check(job: Job) -> Iterator[Finding]:
     table = load()
-    if job.region and job.region not in table.regions and job.region.islower():
+    if job.region not in table.regions and not open_placeholders(job.region):
         do = nearest(job.region, list(table.regions), "use us-central1")
         yield Finding("region", "the region", f"one of the {len(table.regions)} with custom training", job.region, do)
     for number, pool in enumerate(items(job.spec.get("workerPoolSpecs"))):
@@ -39,7 +39,7 @@ def _accelerator(spec: dict[str, Any], path: str, table: MachineTable, region: s
     if kind in table.retired:
         received = f"{kind}, gone since {table.retired[kind]}"
         yield Finding("accelerator-retired", what, "one that still exists", received, "use a T4 or an L4")
-    elif not kind and count is not None:
+    elif not kind and count is not None and whole(count) != 0:
         yield Finding("accelerator-half", what, f"the kind of the {count} accelerators", "", "name it")
     elif not kind and table.brings_its_own(machine):
         expected = f"{' or '.join(fitting)}, which {machine} comes with"

@@ -53,18 +53,27 @@ def _disk(disk: dict[str, Any], path: str) -> Iterator[Finding]:
         yield Finding("disk", f"{path}.bootDiskSizeGb", expected, str(size), f"write {_SMALLEST_DISK}, which is plenty")
 
 
-def _together(job: Job, pools: list[Any], read_flags: ReadFlags) -> Iterator[Finding]:
+def _runs(pool: Any) -> dict[str, Any]:
+    """What has to be the same in every pool, by what it is called."""
+    container, machine = container_of(pool), mapping(mapping(pool).get("machineSpec"))
+    accelerators = [machine.get(key) for key in ("acceleratorType", "acceleratorCount")]
+    return {key: container.get(key) for key in ("imageUri", "command", "args", "env")} | {"accelerators": accelerators}
 
-    backends = sorted({str(read(job, pool, read_flags).values.get("backend", "unknown")) for pool in pools})
-    if backends != ["jax"]:
+
+def _together(job: Job, pools: list[Any], read_flags: ReadFlags) -> Iterator[Finding]:
+    # What the trainer refuses has a finding of its own.
+    understood = [values for pool in pools if (values := read(job, pool, read_flags).values)]
+    backends = sorted({str(values["backend"]) for values in understood})
+    if backends not in ([], ["jax"]):
         received = f"{replicas(pools)} replicas with {' and '.join(backends)}"
         expected = f"JAX in every pool: on TensorFlow each replica would train alone ({_KERAS_ISSUE})"
         do = "set KERAS_BACKEND=jax in env, as jobs/multi-host.yaml does"
         yield Finding("several-on-tensorflow", "workerPoolSpecs", expected, received, do)
-    runs = [(container_of(pool).get("imageUri"), container_of(pool).get("args")) for pool in pools]
-    if any(run != runs[0] for run in runs):
-        expected = "the same image and arguments in every pool: all replicas compute one training step"
-        yield Finding("pools-differ", "workerPoolSpecs", expected, "different ones", "use YAML anchors")
+    for number, pool in enumerate(pools):
+        if others := [name for name, value in _runs(pool).items() if value != _runs(pools[0])[name]]:
+            expected = "the same image and arguments as in the first pool: all replicas compute one training step"
+            received = f"other {', '.join(others)}"
+            yield Finding("pools-differ", f"workerPoolSpecs[{number}]", expected, received, "use YAML anchors")
     if mapping(job.spec.get("scheduling")).get("restartJobOnWorkerRestart") is not True:
         expected = "true: the others can't go on without the replica that was lost"
         where = "scheduling.restartJobOnWorkerRestart"

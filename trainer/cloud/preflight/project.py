@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import quote
 
-from trainer.cloud import machines
+from trainer.cloud import job_calls, machines
 from trainer.cloud.google_rest import GoogleRest
 from trainer.cloud.jobspec import Job, pools_of
 from trainer.cloud.preflight import images
@@ -33,7 +33,7 @@ def check(job: Job, rest: GoogleRest, active_jobs: Callable[[], Sequence[str]]) 
         partial(_bucket, job),
         *(partial(_image, uri, rest) for uri in dict.fromkeys(images.uris(job).values())),
         *(partial(_quota, job, name, needed, rest) for name, needed in demands(job).items()),
-        lambda: _active(active_jobs()),
+        lambda: _active(job, active_jobs()),
     ]
     for ask in questions:
         try:
@@ -129,8 +129,7 @@ def _limit(answer: Any, region: str) -> int | None:
     return general
 
 
-def _active(names: Sequence[str]) -> Iterator[Finding]:
+def _active(job: Job, names: Sequence[str]) -> Iterator[Finding]:
     for name in names:
-        number = name.rpartition("/")[2]
-        do = f"wait for it, or cancel it: gcloud ai custom-jobs cancel {number}"
+        do = f"follow it: {job_calls.about(job, 'stream-logs', name)}, or {job_calls.about(job, 'cancel', name)}"
         yield Finding("already-running", "jobs of the same run", "none at work", name, do)

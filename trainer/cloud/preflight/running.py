@@ -4,18 +4,17 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from trainer.cloud.jobspec import Job, open_placeholders
+from trainer.cloud.jobspec import PLACEHOLDERS, Job, is_place, open_placeholders
 from trainer.cloud.preflight.finding import Finding, mapping, text
 
-_BUCKET = r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]"
-_OUTPUT = re.compile(rf"gs://{_BUCKET}(/[^\s?#*\[\]]*)?")
 _ACCOUNT = re.compile(
-    r"[a-z][a-z0-9-]{4,28}[a-z0-9]@[a-z0-9.-]+\.iam\.gserviceaccount\.com|\d+-compute@developer\.gserviceaccount\.com"
+    r"[a-z][a-z0-9-]{4,28}[a-z0-9]@[a-z0-9.-]+\.iam\.gserviceaccount\.com"
+    r"|\d+-compute@developer\.gserviceaccount\.com|[a-z0-9.-]+@appspot\.gserviceaccount\.com"
 )
 _NETWORK = re.compile(r"projects/\d+/global/networks/[a-z][a-z0-9-]*")
 _TENSORBOARD = re.compile(r"projects/[^/]+/locations/(?P<region>[^/]+)/tensorboards/\d+")
 SHORTEST_SECONDS, LONGEST_SECONDS = 120, 7 * 24 * 3600
-_DEPRECATED = {"ON_DEMAND": "STANDARD", "LOW_COST": "SPOT"}
+DEPRECATED = {"ON_DEMAND": "STANDARD", "LOW_COST": "SPOT"}
 
 
 def check(job: Job) -> Iterator[Finding]:
@@ -34,12 +33,13 @@ def seconds(duration: Any) -> float | None:
 
 
 def _output(job: Job) -> Iterator[Finding]:
-    what = "baseOutputDirectory.outputUriPrefix"
+    what, given = "baseOutputDirectory.outputUriPrefix", mapping(job.spec.get("baseOutputDirectory"))
     if not job.output:
         expected = "a fixed place: without it there is no AIP_MODEL_DIR, and a resubmitted job finds no checkpoint"
         yield Finding("output-missing", what, expected, "", f"write gs://BUCKET/jobs/{job.name}/RUN")
-    elif not open_placeholders(job.output) and not _OUTPUT.fullmatch(job.output):
-        yield Finding("output-form", what, "gs://bucket/prefix", job.output, "write it like that")
+    elif not open_placeholders(job.output) and not is_place(job.output):
+        do = f"write it like that; nothing is filled in but {', '.join(PLACEHOLDERS)}"
+        yield Finding("output-form", what, "gs://bucket/prefix", text(given.get("outputUriPrefix")), do)
 
 
 def _account(job: Job) -> Iterator[Finding]:
@@ -61,9 +61,9 @@ def _timeout(scheduling: dict[str, Any]) -> Iterator[Finding]:
 
 def _strategy(scheduling: dict[str, Any]) -> Iterator[Finding]:
     strategy = text(scheduling.get("strategy"))
-    if strategy in _DEPRECATED:
+    if strategy in DEPRECATED:
         expected = "STANDARD, SPOT or FLEX_START: the older names are deprecated"
-        yield Finding("strategy", "scheduling.strategy", expected, strategy, f"write {_DEPRECATED[strategy]}")
+        yield Finding("strategy", "scheduling.strategy", expected, strategy, f"write {DEPRECATED[strategy]}")
     if strategy == "SPOT" and scheduling.get("disableRetries") is True:
         expected = "false: Vertex AI starts a spot job again after it was taken away, up to six times"
         yield Finding("spot-retries", "scheduling.disableRetries", expected, "true", "take it out, or use STANDARD")

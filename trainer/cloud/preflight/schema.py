@@ -6,10 +6,13 @@ along the message's own description first; ``ParseDict`` has the last word.
 
 import re
 from collections.abc import Iterator, Mapping
+from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
+from trainer.cloud import machines
 from trainer.cloud.jobspec import TUNING_KEYS, Job
 from trainer.cloud.preflight.finding import Finding, nearest
+from trainer.cloud.preflight.running import DEPRECATED
 
 if TYPE_CHECKING:
     from google.protobuf.descriptor import Descriptor, FieldDescriptor
@@ -100,10 +103,17 @@ def _single(value: Any, field: "FieldDescriptor", path: str) -> Iterator[Finding
     elif field.enum_type is not None:
         names = [item.name for item in field.enum_type.values if not item.name.endswith("_UNSPECIFIED")]
         if value not in names:
-            do = nearest(str(value).replace("-", "_"), names, f"use one of {', '.join(names)}")
-            yield Finding("enum", path, f"one of {len(names)} names such as {names[-1]}", str(value), do)
+            offered = _offered(names)
+            do = nearest(str(value).replace("-", "_"), offered, f"use one of {', '.join(offered)}")
+            yield Finding("enum", path, f"one of {len(offered)} names such as {offered[-1]}", str(value), do)
     elif not _is_scalar(value, field):
         yield _wrong_type(path, _SCALARS[field.cpp_type], value)
+
+
+def _offered(names: list[str]) -> list[str]:
+    """Of Vertex AI's names those that preflight has nothing against."""
+    accelerators = [name for name in machines.load().accelerators if name in names]
+    return accelerators or [name for name in names if name not in DEPRECATED]
 
 
 def _message(value: Any, message: "Descriptor", path: str) -> Iterator[Finding]:
@@ -139,9 +149,30 @@ def _is_scalar(value: Any, field: "FieldDescriptor") -> bool:
 
 
 def _wrong_type(path: str, expected: str, value: Any) -> Finding:
-    what = path or "the job file"
-    quoted = f'put it in quotes: "{value}"' if expected == "a text" and not isinstance(value, (dict, list)) else ""
-    return Finding("schema-type", what, expected, _shown(value), quoted or "see jobs/cpu.yaml for the form")
+    do = _as_expected(expected, value) or "see jobs/cpu.yaml for the form"
+    return Finding("schema-type", path or "the job file", expected, _shown(value), do)
+
+
+def _as_expected(expected: str, value: Any) -> str:
+    """How to write ``value`` so that YAML makes of it what is ``expected``; empty where it is something else."""
+    if value is None:
+        return "write a value, or take the line out"
+    if expected == "a text" and not isinstance(value, (dict, list)):
+        return f'put it in quotes: "{value}"'
+    if expected == "true or false" and str(value).lower() in ("true", "false"):
+        return f"write {str(value).lower()}, without quotes"
+    if expected == "a number" and isinstance(value, str) and (plain := _plain_number(value)):
+        return f"write {plain}{f': YAML takes {value} for a text' if plain != value else ', without quotes'}"
+    return ""
+
+
+def _plain_number(text: str) -> str:
+    """Without exponent: YAML 1.1 knows one only behind a point. Empty for what is no number."""
+    try:
+        number = Decimal(text)
+    except InvalidOperation:
+        return ""
+    return f"{number:f}" if number.is_finite() else ""
 
 
 def _shown(value: Any) -> str:

@@ -1,15 +1,19 @@
 """A tuning job's study: what is searched, for what, and how often."""
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from trainer.cloud.jobspec import Job
+from trainer.cloud.jobspec import Job, pools_of
+from trainer.cloud.preflight.containers import environment_of
 from trainer.cloud.preflight.finding import Finding, items, mapping, nearest, text, whole
 from trainer.cloud.preflight.flags import ReadFlags, arguments_of, replica_environment
 
 #: What the trainer reports after each epoch.
 METRIC, GOAL = "val_accuracy", "MAXIMIZE"
-_VALUES = ("doubleValueSpec", "integerValueSpec", "categoricalValueSpec", "discreteValueSpec")
+_RANGES, _LISTS = ("doubleValueSpec", "integerValueSpec"), ("categoricalValueSpec", "discreteValueSpec")
+#: With another value of these, trials are judged on other images; the split follows from the seed.
+_NOT_COMPARABLE = ("data", "seed", "val_fraction", "limit_train", "limit_test")
 
 
 def check(job: Job, read_flags: ReadFlags) -> Iterator[Finding]:
@@ -30,6 +34,9 @@ def check(job: Job, read_flags: ReadFlags) -> Iterator[Finding]:
     if read_flags(arguments, replica_environment(job, {})).values.get("validation_only") is False:
         expected = "--validation-only: a trial looks at no test image, and publishes nothing"
         yield Finding("study-test", "args of trialJobSpec", expected, " ".join(arguments), "add it")
+    names = [text(parameter.get("parameterId")) for parameter in parameters]
+    for name in dict.fromkeys(name for name in names if name and names.count(name) > 1):
+        yield Finding("study-twice", f"studySpec.parameters {name}", "each parameter once", f"{name} again", "keep one")
     for parameter in parameters:
         yield from _parameter(job, parameter, arguments, read_flags)
 
@@ -57,36 +64,65 @@ def _parameter(job: Job, parameter: dict[str, Any], arguments: list[str], read_f
     name = text(parameter.get("parameterId"))
     what = f"studySpec.parameters {name}"
     given = {word.partition("=")[0].removeprefix("--").replace("-", "_") for word in arguments if word[:2] == "--"}
+    env = replica_environment(job, environment_of(pools_of(job.document)[0]) if pools_of(job.document) else {})
+    defaults = read_flags([], env)
     if name in given:
         expected = "a setting that the arguments leave open"
         yield Finding("study-twice", what, expected, f"--{name} in args too", "take it out of args")
-        return
-    env = replica_environment(job, {})
-    known = list(read_flags([], env).values)
-    if name not in known:
-        yield Finding("study-parameter", what, "a setting of the trainer", name, nearest(name, known, "see --help"))
-        return
-    values, is_range = _values(parameter)
-    if is_range and len(values) == 2 and values[0] >= values[1]:
-        received = f"{values[0]:g} and {values[1]:g}"
-        yield Finding("study-range", what, "minValue below maxValue", received, "swap them")
-    for value in values:
-        complaint = read_flags([*arguments, f"--{name}={value}"], env).complaint
-        if complaint and not read_flags(arguments, env).complaint:
-            expected = "values that trainer.task takes"
-            yield Finding("study-range", what, expected, complaint, "narrow the range")
+    elif name in _NOT_COMPARABLE:
+        expected = "a setting that leaves every trial the same validation images"
+        yield Finding("study-parameter", what, expected, name, "take it out")
+    elif name not in defaults.shaping:
+        known = [key for key in defaults.shaping if key not in _NOT_COMPARABLE]
+        do = "take it out" if name in defaults.values else nearest(name, known, "see --help")
+        yield Finding("study-parameter", what, "a setting of the trainer that shapes the weights", name, do)
+    else:
+        yield from _values(parameter, what)
+        yield from _taken(parameter, what, lambda value: _complaint([*arguments, f"--{name}={value}"], env, read_flags))
 
 
-def _values(parameter: dict[str, Any]) -> tuple[list[Any], bool]:
-    """The lowest and highest value of a range, True; or all values of a choice, False."""
-    for kind in _VALUES:
+def _complaint(arguments: list[str], env: Mapping[str, str], read_flags: ReadFlags) -> str:
+    """About the last of ``arguments``; what is wrong without it is told elsewhere."""
+    return "" if read_flags(arguments[:-1], env).complaint else read_flags(arguments, env).complaint
+
+
+def _values(parameter: dict[str, Any], what: str) -> Iterator[Finding]:
+    """A kind of values, all that belongs to it, and a scale that fits."""
+    kind = next((kind for kind in (*_RANGES, *_LISTS) if kind in parameter), "")
+    given, scale = mapping(parameter.get(kind)), text(parameter.get("scaleType"))
+    low, high = _number(given.get("minValue")), _number(given.get("maxValue"))
+    if not kind or (kind in _LISTS and not given.get("values")):
+        expected = f"values to try: {', '.join((*_RANGES, *_LISTS))}"
+        yield Finding("study-range", what, expected, "", "see jobs/tuning.yaml")
+    elif kind in _RANGES and not {"minValue", "maxValue"} <= given.keys():
+        received = ", ".join(given)
+        yield Finding("study-range", f"{what}.{kind}", "minValue and maxValue", received, "write both")
+    elif low is not None and high is not None and low >= high:
+        yield Finding("study-range", what, "minValue below maxValue", f"{low:g} and {high:g}", "swap them")
+    elif low is not None and low <= 0 and "LOG" in scale:
+        do = "raise it, or write scaleType: UNIT_LINEAR_SCALE"
+        yield Finding("study-range", what, f"minValue above 0 for {scale}", f"{low:g}", do)
+    elif kind == "categoricalValueSpec" and scale:
+        yield Finding("study-range", what, "no scale: these are names, not numbers", scale, "take scaleType out")
+
+
+def _taken(parameter: dict[str, Any], what: str, complaint: Callable[[Any], str]) -> Iterator[Finding]:
+    """Whether the trainer takes what a trial would be given; the first that it doesn't is told."""
+    for kind in (*_RANGES, *_LISTS):
         given = mapping(parameter.get(kind))
-        if "values" in given:
-            return items(given["values"]), False
-        if given:
-            numbers = [_number(given.get(key)) for key in ("minValue", "maxValue")]
-            return [number for number in numbers if number is not None], True
-    return [], False
+        for value in items(given.get("values")):
+            if refused := complaint(value):
+                yield Finding("study-range", what, "values that trainer.task takes", refused, "take it out")
+                return
+        ends = [number for key in ("minValue", "maxValue") if (number := _number(given.get(key))) is not None]
+        for value in ends:
+            if refused := complaint(value):
+                yield Finding("study-range", what, "values that trainer.task takes", refused, "narrow the range")
+                return
+        # Nothing in between is whole.
+        between = min(ends) + (max(ends) - min(ends)) / math.pi if kind == "doubleValueSpec" and ends else None
+        if between is not None and (refused := complaint(between)):
+            yield Finding("study-range", what, "values that trainer.task takes", refused, "write integerValueSpec")
 
 
 def _number(value: Any) -> float | None:

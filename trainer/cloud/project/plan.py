@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+#: What ``ACCELERATOR`` in the Dockerfile may be; without a word, the first is built.
+IMAGES = ("cpu", "gpu", "jax")
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -12,6 +15,7 @@ class Plan:
         data_bucket: a bucket, of any project, whose images may be trained on.
         budget: per month, in the billing account's currency.
         github: ``owner/name``.
+        images: of ``IMAGES`` those that are built from it.
     """
 
     project: str
@@ -24,6 +28,7 @@ class Plan:
     data_bucket: str | None = None
     budget: int | None = None
     github: str | None = None
+    images: tuple[str, ...] = IMAGES[:1]
 
     def is_wanted(self, flag: str) -> bool:
         """Whether ``flag``, such as ``--reader-project``, was given."""

@@ -3,10 +3,11 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from trainer.cloud.project.access import ACCOUNTS, BUDGET_SERVICES, CUSTOM_ROLES, SERVICES
 from trainer.cloud.project.gcloud import Gcloud
-from trainer.cloud.project.plan import Plan
+from trainer.cloud.project.plan import IMAGES, Plan
 from trainer.errors import SettingsError
 
 LIFECYCLE = Path(__file__).with_name("bucket_lifecycle.json")
@@ -124,30 +125,37 @@ def make_budget(gcloud: Gcloud, plan: Plan, _: Warn) -> None:
 
 
 def make_trigger(gcloud: Gcloud, plan: Plan, _: Warn) -> None:
-    """Every push to the branch is built as ``cloudbuild.yaml`` says."""
+    """Every push to the branch is built as ``cloudbuild.yaml`` says, once for each image."""
     if plan.github is None:
         return
-    owner, _slash, repository = plan.github.partition("/")
+    listed = gcloud.look("builds", "triggers", "list", f"--region={plan.region}") or []
+    for image in plan.images:
+        name = TRIGGER_NAME if image == IMAGES[0] else f"{TRIGGER_NAME}-{image}"
+        found = next((trigger for trigger in listed if trigger.get("name") == name), None)
+        _make_trigger(gcloud, plan, plan.github, name, {"_ACCELERATOR": image}, found)
+
+
+def _make_trigger(
+    gcloud: Gcloud, plan: Plan, github: str, name: str, own: dict[str, str], found: dict[str, Any] | None
+) -> None:
+    owner, _slash, repository = github.partition("/")
     account = f"projects/{plan.project}/serviceAccounts/{plan.email('model-build')}"
-    substitutions = {"_BUCKET": plan.bucket, "_REGION": plan.region, "_REPOSITORY": plan.repository}
+    substitutions = {**own, "_BUCKET": plan.bucket, "_REGION": plan.region, "_REPOSITORY": plan.repository}
     place = f"--region={plan.region}"
     source = (f"--repo-owner={owner}", f"--repo-name={repository}", f"--branch-pattern={plan.branch}")
     build = ("--build-config=cloudbuild.yaml", f"--service-account={account}")
     values = ",".join(f"{name}={value}" for name, value in substitutions.items())
-    listed = gcloud.look("builds", "triggers", "list", place) or []
-    found = [trigger for trigger in listed if trigger.get("name") == TRIGGER_NAME]
-    if not found:
-        command = ("builds", "triggers", "create", "github", f"--name={TRIGGER_NAME}", place)
+    if found is None:
+        command = ("builds", "triggers", "create", "github", f"--name={name}", place)
         gcloud.change(*command, *source, *build, f"--substitutions={values}")
         return
-    trigger = found[0]
-    github = trigger.get("github") or {}
+    connected = found.get("github") or {}
     as_it_is = (
-        (github.get("owner"), github.get("name"), (github.get("push") or {}).get("branch")),
-        (trigger.get("filename"), trigger.get("serviceAccount")),
-        {name: (trigger.get("substitutions") or {}).get(name) for name in substitutions},
+        (connected.get("owner"), connected.get("name"), (connected.get("push") or {}).get("branch")),
+        (found.get("filename"), found.get("serviceAccount")),
+        {key: (found.get("substitutions") or {}).get(key) for key in substitutions},
     )
     # More substitutions are somebody's choice, such as the job that each build sends, and stay.
     if as_it_is != ((owner, repository, plan.branch), ("cloudbuild.yaml", account), substitutions):
-        command = ("builds", "triggers", "update", "github", TRIGGER_NAME, place)
+        command = ("builds", "triggers", "update", "github", name, place)
         gcloud.change(*command, *source, *build, f"--update-substitutions={values}")
