@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.support.local_jobs import BUCKET, TINY, largest_difference, local_job, weights_after
@@ -63,6 +64,26 @@ def test_the_weights_are_those_of_one_process(alone, work, one_epoch, compiled, 
     assert set(re.findall(r"^(\S+) \| INFO epoch", done.stdout, flags=re.MULTILINE)) == {"workerpool0-0"}
 
 
+#: Each is ten steps again. In the second epoch of a selection half of the images come for the losses of the first.
+RECIPES = {
+    "selection": ("--epochs", "2", "--visit-fraction", "0.5", "--hard-fraction", "0.25"),
+    "muon": ("--optimizer", "muon"),
+}
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_so_they_are_with_other_recipes(work, one_epoch, compiled, recipe):
+    flags = (*one_epoch, *RECIPES[recipe])
+    after = []
+    for workers in (0, 1):
+        run = f"{recipe}-{workers + 1}"
+        done = train(work, run, workers, flags=flags, **compiled)
+        assert done.returncode == 0, done.stdout
+        assert done.stdout.count(f"training on {workers + 1} devices") == workers + 1
+        after.append(weights_after(2 if recipe == "selection" else 1, work / RUNS / run))
+    assert largest_difference(*after) <= TOLERANCE
+
+
 def test_a_killed_replica_ends_the_job_and_a_restart_goes_on(work, cache, compiled):
     flags = (*TINY, "--data-cache-dir", str(cache))
     loss = ["--preempt-after", "epoch 1/", "--no-notice"]
@@ -77,3 +98,22 @@ def test_a_killed_replica_ends_the_job_and_a_restart_goes_on(work, cache, compil
     assert re.findall(r"INFO epoch (\d)/", ended.stdout) == ["2"]
     assert (work / RUNS / "lost" / "model" / "manifest.json").exists()
     assert largest_difference(weights_after(1, work / RUNS / "lost"), after_loss) == 0
+
+
+DIFFERENCES = [
+    ([1, 2], [1, 2], 0),
+    ([1, 2], [1, 2.5], 0.5),
+    ([np.inf, 1], [np.inf, 1.25], 0.25),
+    ([np.inf, 1], [1, 1], np.inf),
+    ([np.inf], [-np.inf], np.inf),
+    ([1, np.nan], [1, np.nan], np.inf),
+    ([0, np.nan], [2, 1], np.inf),
+    ([], [], 0),
+]
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(("one", "other", "difference"), DIFFERENCES)
+def test_the_comparison_itself(one, other, difference):
+    first, second = ({"first": np.zeros(1), "second": np.array(values, dtype=np.float32)} for values in (one, other))
+    assert largest_difference(first, second) == largest_difference(second, first) == difference
