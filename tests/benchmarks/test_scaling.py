@@ -28,9 +28,9 @@ def test_what_is_expected_of_processes_follows_from_their_cores() -> None:
 
 
 def test_the_table_has_medians_and_ranges() -> None:
-    lines = scaling.table([job(1, 1000, 3000, 2000), job(2, 900, 1500, 1000)]).splitlines()
+    lines = scaling.table([job(1, 1000, 3000, 2000), job(2, 900, 1500, 1200)]).splitlines()
     assert lines[2] == "| 1 | all | 2,000 | 1,000 | 3,000 | 100% | 100% | 100% |"
-    assert lines[3] == "| 2 | all, shared | 1,000 | 900 | 1,500 | 50% | 50% | 90% |"
+    assert lines[3] == "| 2 | all, shared | 1,200 | 900 | 1,500 | 60% | 50% | 90% |"
 
 
 def test_confinement_is_inherited_and_ends() -> None:
