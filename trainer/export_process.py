@@ -7,6 +7,7 @@ GIVEN is an ``.npz`` with the settings as JSON, the weights of the network and t
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -79,17 +80,26 @@ def _run(command: Sequence[str]) -> None:
         "CUDA_VISIBLE_DEVICES": "-1",
         "TF_CPP_MIN_LOG_LEVEL": "2",
     }
-    done = subprocess.run(  # noqa: S603 – the arguments are ours
-        command, env=environment, capture_output=True, text=True, timeout=EXPORT_SECONDS, check=False
-    )
+    try:
+        done = subprocess.run(  # noqa: S603 – the arguments are ours
+            command, env=environment, capture_output=True, text=True, timeout=EXPORT_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise _failure(f"nothing within {EXPORT_SECONDS} s") from error
+    if done.returncode < 0:
+        raise _failure(f"its end by {signal.Signals(-done.returncode).name}, as where memory runs out")
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["nothing on stderr"])[-1]
-        raise StorageError(
-            "the model can't be exported",
-            expected="a SavedModel from a process on TensorFlow",
-            received=f"{last.removeprefix('trainer.export_process: ')} (exit code {done.returncode})",
-            do="run the same command again: training goes on from its last checkpoint",
-        )
+        raise _failure(f"{last.removeprefix('trainer.export_process: ')} (exit code {done.returncode})")
+
+
+def _failure(received: str) -> StorageError:
+    return StorageError(
+        "the model can't be exported",
+        expected="a SavedModel from a process on TensorFlow",
+        received=received,
+        do="run the same command again: training goes on from its last checkpoint",
+    )
 
 
 if __name__ == "__main__":

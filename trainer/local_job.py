@@ -183,9 +183,9 @@ class LocalJob:
         return self._seen if isinstance(moment, str) else time.monotonic() - self._started >= moment
 
     def _preempt(self) -> Verdict | None:
-        """Take away the machine of the last replica, and give it another."""
+        """Take away the machine of the last replica that runs, and give it another."""
         self.to_come.pop(0)
-        victim = self._replicas[-1]
+        victim = next(replica for replica in reversed(self._replicas) if replica.name in self._running)
         how = "SIGKILL" if self._options.no_notice else f"SIGTERM, SIGKILL after {self._options.grace:g} s"
         tell(f"preempted {victim.name} ({how})")
         self._stop([victim.name], notice=not self._options.no_notice)

@@ -1,6 +1,5 @@
 """Where a setting's value comes from: flag, file, preset, environment or default, the first that has one."""
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -8,7 +7,6 @@ from pydantic import ValidationError
 from pydantic.fields import FieldInfo
 
 from trainer.commandline import complaint, flag, read_file, read_flags
-from trainer.errors import SettingsError
 from trainer.fields import about, default_text, form
 from trainer.presets import PRESETS
 
@@ -41,17 +39,6 @@ def collect(
     ]
     # The last to name a setting wins.
     return {name: Given(raw, origin) for origin, values in layers for name, raw in values.items()}, complaints
-
-
-def with_trial(env: Mapping[str, str]) -> Mapping[str, str]:
-    """``env`` with the number of a tuning trial, which may stand in CLUSTER_SPEC alone. Raises SettingsError."""
-    try:
-        task = json.loads(env.get("CLUSTER_SPEC") or "{}").get("task") or {}
-        trial = str(task.get("trial") or "")
-    except (ValueError, AttributeError) as error:
-        expected, received = "a JSON object, as Vertex AI sets it", env["CLUSTER_SPEC"]
-        raise SettingsError("CLUSTER_SPEC", expected=expected, received=received, do="leave it unset") from error
-    return {"CLOUD_ML_TRIAL_ID": trial, **env} if trial else env
 
 
 def explain(error: ValidationError, given: Mapping[str, Given], fields: Mapping[str, FieldInfo]) -> list[str]:

@@ -264,7 +264,7 @@ def parse(argv: Sequence[str], env: Mapping[str, str]) -> Settings:
     Raises SettingsError, one line that names every problem. ``--help``, ``--version`` and
     ``--print-settings`` print and raise SystemExit(0). ``log_format`` is "text" or "json", no longer "auto".
     """
-    given, complaints = origins.collect(argv, origins.with_trial(env), FIELDS)
+    given, complaints = origins.collect(argv, env, FIELDS)
     try:
         asked = Settings(**{name: given[name].raw for name in FIELDS})
     except ValidationError as error:

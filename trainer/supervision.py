@@ -9,42 +9,76 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable
+from typing import NoReturn
 
 from trainer.errors import Interrupted
 
-PASSED_ON = (signal.SIGTERM, signal.SIGINT)
+_PASSED_ON = (signal.SIGTERM, signal.SIGINT)
+#: From one of these to the end. Python hears of a signal only when JAX returns to it, which may take minutes where JAX
+#: waits for a replica that does not come. ``docker stop`` waits for 10 s.
+GRACE_SECONDS = 8
+_WATCHED = {*_PASSED_ON, signal.SIGCHLD, signal.SIGALRM}
 _PR_SET_PDEATHSIG = 1  # of prctl(2)
 
 
 def supervised(work: Callable[[], int], told: Callable[[Interrupted], int]) -> int:
     """Do ``work`` in a child process, forked while this one is still small. Returns its exit code.
 
-    If a signal ended it, ``told`` says so, and gives the exit code.
-    SIGTERM and SIGINT are passed on. The child ends at once when it is done: what JAX does at the end of a process
-    would wait for replicas that may be gone.
+    If a signal ended it, ``told`` says so, and gives the exit code. SIGTERM and SIGINT are passed on, as SIGTERM; a
+    child that does not end in time then is killed.
     """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Signals are waited for: one that came to a handler could come before the child's id is known, or after its end.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
     child = os.fork()
     if child == 0:
-        _die_with_parent()
-        code = 1
-        try:
-            code = work()
-        except Exception:
-            traceback.print_exc()
-        for number in PASSED_ON:
-            signal.signal(number, signal.SIG_IGN)  # Too late for them: what it ended with stands.
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
-    for number in PASSED_ON:
-        signal.signal(number, lambda received, _: os.kill(child, received))
-    _, status = os.waitpid(child, 0)
+        _be_the_child(work, told)
+    notice, status = _wait(child)
     code = os.waitstatus_to_exitcode(status)
     if code >= 0:
         return code
-    name = signal.Signals(-code).name
-    cause = "another replica of this job is gone" if -code == signal.SIGABRT else "this replica's process was killed"
-    return told(Interrupted(f"{cause} ({name}) – start the job again to go on after its last epoch"))
+    ended_by = signal.Signals(-code)
+    if notice and ended_by == signal.SIGKILL:
+        return told(Interrupted(f"interrupted by {notice.name} – run the same command again to go on where it stopped"))
+    cause = "another replica of this job is gone" if ended_by == signal.SIGABRT else "this replica's process was killed"
+    return told(Interrupted(f"{cause} ({ended_by.name}) – start the job again to go on after its last epoch"))
+
+
+def _wait(child: int) -> tuple[signal.Signals | None, int]:
+    """The first signal that was passed on to the child, and the status it ended with."""
+    notice = None
+    while True:
+        received = signal.Signals(signal.sigwait(_WATCHED))
+        ended, status = os.waitpid(child, os.WNOHANG)
+        if ended:
+            return notice, status
+        if received in _PASSED_ON:
+            os.kill(child, signal.SIGTERM)
+            if not notice:
+                notice = received
+                signal.alarm(GRACE_SECONDS)
+        elif received == signal.SIGALRM:
+            os.kill(child, signal.SIGKILL)
+
+
+def _be_the_child(work: Callable[[], int], told: Callable[[Interrupted], int]) -> NoReturn:
+    """End with the exit code of ``work``, and at once: what JAX does at a process's end waits for lost replicas."""
+    code = 1
+    try:
+        _die_with_parent()
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C comes to both, and so would come twice.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _WATCHED)
+        code = work()
+    except Interrupted as error:  # Of a second signal, while the first was being answered.
+        code = told(error)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        signal.pthread_sigmask(signal.SIG_BLOCK, _PASSED_ON)  # Too late for them: what it ended with stands.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
 
 
 def _die_with_parent() -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainer import logs, registry
-from trainer.cloud.environment import Cluster, read_cluster
+from trainer.cloud.environment import Cluster, read_cluster, with_trial
 from trainer.contract import MANIFEST_NAME, MODEL_FOLDER_ENTRIES, RELEASE_NAME
 from trainer.ending import fail, interrupt_on_signals
 from trainer.errors import Interrupted, SettingsError, StorageError, TrainerError
@@ -41,10 +41,10 @@ def main(argv: Sequence[str] | None = None, env: Mapping[str, str] | None = None
     env = os.environ if env is None else env
     verbose, log_format = False, choose_log_format("auto", env)
     try:
-        settings = parse(sys.argv[1:] if argv is None else argv, env)
+        cluster = read_cluster(env)
+        settings = parse(sys.argv[1:] if argv is None else argv, with_trial(env, cluster))
         verbose, log_format = settings.verbose, settings.log_format
         logs.configure(settings.log_format, verbose=verbose)
-        cluster = read_cluster(env)
         refuse_training_apart(settings, cluster)
     except (TrainerError, Interrupted, OSError) as error:
         return fail("trainer.task", error, verbose=verbose, log_format=log_format)

@@ -23,7 +23,7 @@ from trainer.model.cnn import build_cnn
 from trainer.model.precision import accelerators, dtype_policy, resolve_precision
 from trainer.model.residual import build_residual
 from trainer.model.spread import spread
-from trainer.model.startup import stderr_as_log
+from trainer.model.startup import stderr_as_log, stdout_as_log
 from trainer.model.training_model import with_augmentation
 from trainer.model.views import with_flips, with_flips_and_shifts
 from trainer.settings import Settings
@@ -56,7 +56,8 @@ def train(job: Job, checkpoints: Checkpoints | None, start: TrainingState | None
             replicas.join(cluster.addresses, cluster.rank)
         precision = resolve_precision(settings.precision)
         if cluster.replicas > 1:
-            replicas.agree(f"{job.run_id} {code_fingerprint()} {precision}")
+            with stdout_as_log():  # With the first exchange Gloo tells there, in C++, of its connections.
+                replicas.agree(f"{job.run_id} {code_fingerprint()} {precision}")
             start = replicas.told_by_primary(start)
         use_devices(settings.backend)
         state = train_network(job, precision, checkpoints, start)

@@ -1,6 +1,7 @@
 """This project: its own inputs of an epoch, its own compiled loop. Arguments: batch size, precision."""
 
 import sys
+from collections.abc import Callable
 
 import numpy as np
 
@@ -15,9 +16,8 @@ from trainer.training_run import epoch_inputs, network_builder, recipe_of
 import keras  # isort: skip – after trainer.model, which starts it
 
 
-def main() -> None:
-    settings = Settings(batch_size=batch_size(), precision=sys.argv[2])
-    examples = Examples(*data())
+def epoch_of(examples: Examples, settings: Settings) -> Callable[[], object]:
+    """Trains one epoch of ``examples`` whenever it is called."""
     model = with_augmentation(network_builder(settings)(dtype=dtype_policy(settings.precision)))
     recipe = recipe_of(settings)
     compile_for_training(model, recipe, steps_per_epoch=-(-len(examples) // settings.batch_size))
@@ -28,7 +28,9 @@ def main() -> None:
         inputs, labels, _ = epoch_inputs(examples, settings, 1, no_losses)
         train_epoch(model, inputs, labels, 1, recipe, silent)
 
-    take_turns(epoch, keras=keras.__version__)
+    return epoch
 
 
-main()
+if __name__ == "__main__":
+    asked = Settings(batch_size=batch_size(), precision=sys.argv[2])
+    take_turns(epoch_of(Examples(*data()), asked), keras=keras.__version__)

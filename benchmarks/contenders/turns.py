@@ -16,11 +16,11 @@ def batch_size() -> int:
     return int(sys.argv[1])
 
 
-def data() -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
-    """Noise: uint8 (8192, 28, 28, 1) and int32 (8192,). How fast a step is does not depend on what it sees."""
+def data(count: int = IMAGES) -> tuple[np.ndarray[Any, Any], np.ndarray[Any, Any]]:
+    """Noise: uint8 (N, 28, 28, 1) and int32 (N,). How fast a step is does not depend on what it sees."""
     random = np.random.default_rng(0)
-    images = random.integers(0, 256, (IMAGES, 28, 28, 1), dtype=np.uint8)
-    return images, random.integers(0, 10, IMAGES).astype(np.int32)
+    images = random.integers(0, 256, (count, 28, 28, 1), dtype=np.uint8)
+    return images, random.integers(0, 10, count).astype(np.int32)
 
 
 def take_turns(train: Callable[[], object], **about: object) -> None:

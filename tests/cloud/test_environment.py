@@ -4,8 +4,9 @@ import json
 
 import pytest
 
-from trainer.cloud.environment import Cluster, read_cluster
+from trainer.cloud.environment import Cluster, read_cluster, with_trial
 from trainer.errors import SettingsError
+from trainer.settings import parse
 
 
 def spec(pools, kind="workerpool0", index=0, **task):
@@ -28,8 +29,21 @@ def test_the_rank_follows_from_pool_and_index(kind, index, rank):
     assert cluster.is_primary == (rank == 0)
 
 
-def test_a_trial_has_an_id():
-    assert read_cluster(spec({"workerpool0": ["a:2222"]}, trial="7")).trial == "7"
+ALONE = {"workerpool0": ["a:2222"]}
+TRIALS = [
+    ({}, None),
+    ({"CLOUD_ML_TRIAL_ID": "7"}, "7"),
+    (spec(ALONE, trial="3"), "3"),
+    (spec(ALONE, trial=3), "3"),
+    (spec(ALONE, trial=""), None),
+    (spec(ALONE), None),
+    ({**spec(ALONE, trial="3"), "CLOUD_ML_TRIAL_ID": "7"}, "7"),
+]
+
+
+@pytest.mark.parametrize(("env", "trial"), TRIALS)
+def test_the_number_of_a_tuning_trial_is_where_vertex_puts_it(env, trial):
+    assert parse([], with_trial(env, read_cluster(env))).trial == trial
 
 
 REFUSED = [
@@ -48,6 +62,7 @@ REFUSED = [
     (spec(TWO_POOLS, "workerpool3", 0), "task workerpool3 0"),
     (spec(TWO_POOLS, "workerpool1", -1), "task.index"),
     (spec(TWO_POOLS, "workerpool1", "0"), "task.index"),
+    ({"CLUSTER_SPEC": '{"cluster": {"workerpool0": ["a:1"]}, "task": "worker"}'}, "task: "),
 ]
 
 

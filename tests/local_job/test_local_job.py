@@ -85,6 +85,20 @@ def test_others_start_again_too_only_where_the_job_says_so(tmp_path, together, s
     assert done.stdout.count("workerpool1-0 | start") == 2
 
 
+PRIMARY_LAST = (
+    "import os, time; print('start', flush=True)\n"
+    "if '\"type\": \"chief\"' in os.environ['TF_CONFIG']: time.sleep(3); print('late', flush=True); time.sleep(1)"
+)
+
+
+def test_a_replica_that_has_ended_has_no_machine_to_take_away(tmp_path):
+    done = local_job(write_job(tmp_path, PRIMARY_LAST, workers=1), "--preempt-after", "late", work=tmp_path)
+    assert done.returncode == 0, done.stdout
+    assert done.stdout.index("workerpool1-0 | exited with 0") < done.stdout.index("local_job | preempted workerpool0-0")
+    assert done.stdout.count("workerpool0-0 | start") == 2
+    assert done.stdout.count("workerpool1-0 | start") == 1
+
+
 BUCKET = (
     "import os\n"
     "from google.cloud import storage\n"

@@ -52,3 +52,17 @@ def test_errors_come_through_and_the_stream_is_put_back() -> None:
     broken = run(LOUD + "os.write(2, b'I0000 later\\n')")
     assert broken.stdout == "no backend\n"
     assert broken.stderr.endswith("E0000 an error\nI0000 later\n")
+
+
+def test_what_c_code_prints_is_logged_and_the_stream_is_put_back() -> None:
+    script = f"""
+import logging, os, runpy
+logging.basicConfig(level=logging.INFO, format="%(levelname)s %(message)s")
+startup = runpy.run_path({str(STARTUP)!r})
+with startup["stdout_as_log"]():
+    os.write(1, b"[Gloo] Rank 0\\nis connected\\n")
+print("later")
+"""
+    done = run(script)
+    assert done.stdout == "later\n"
+    assert done.stderr == "INFO [Gloo] Rank 0\nINFO is connected\n"

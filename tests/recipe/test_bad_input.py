@@ -1,5 +1,6 @@
 """Bad input ends with the right code and one line, and leaves nothing behind that looks like a model."""
 
+import json
 import shutil
 import subprocess
 import time
@@ -68,6 +69,29 @@ def test_wrong_settings_exit_2(arguments: list[str], message: str, tmp_path: Pat
     (tmp_path / "settings.yaml").write_text("epoch: 3\n")
     assert_refused(arguments, 2, message, cache=tmp_path / "cache", folder=tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["settings.yaml"]
+
+
+#: On a cluster of two; what Vertex AI would never set; a wrong flag.
+TOGETHER = '{"cluster": {"workerpool0": ["a:1"], "workerpool1": ["b:1"]}, "task": {"type": "workerpool1", "index": 0}}'
+CLUSTERS = [
+    (TOGETHER, [], "keras/issues/20585…--backend jax…2 replicas and --backend tensorflow"),
+    (TOGETHER.replace("}", "", 1), [], "CLUSTER_SPEC can't be read"),
+    (TOGETHER, ["--epochs", "0"], "--epochs"),
+]
+
+
+@pytest.mark.parametrize(("cluster", "arguments", "message"), CLUSTERS, ids=["apart", "malformed", "wrong-flag"])
+def test_a_replica_that_can_t_train_with_the_others_exits_2(
+    cluster: str, arguments: list[str], message: str, tmp_path: Path
+) -> None:
+    refused = run_job(arguments, cache=tmp_path, folder=tmp_path, env={"CLUSTER_SPEC": cluster}, light=True)
+    assert (refused.returncode, refused.stderr) == (2, "")
+    [line] = refused.stdout.splitlines()
+    told = json.loads(line)
+    assert told["severity"] == "ERROR"
+    for part in (*message.split("…"), " – expected ", " – received "):
+        assert part in told["message"]
+    assert not list(tmp_path.iterdir())
 
 
 FILES: list[tuple[str, Callable[[bytes], bytes], str]] = [

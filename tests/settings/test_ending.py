@@ -38,9 +38,12 @@ def test_the_traceback_follows_the_cause_in_the_same_line(capsys):
     assert message.startswith(LINE + "\nTraceback")
 
 
+ALONE = '{"cluster": {"workerpool0": ["host:2222"]}, "task": {"type": "workerpool0", "index": 0}}'
+
+
 @pytest.mark.parametrize("mark", ["CLOUD_ML_JOB_ID", "CLUSTER_SPEC", "AIP_MODEL_DIR"])
 def test_under_vertex_even_a_wrong_flag_is_an_object(capsys, mark):
-    assert task.main(["--no-such-flag"], {mark: "{}"}) == 2
+    assert task.main(["--no-such-flag"], {mark: ALONE}) == 2
     out, err = capsys.readouterr()
     assert "--no-such-flag" in json.loads(out)["message"]
     assert err == ""

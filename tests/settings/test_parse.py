@@ -79,27 +79,6 @@ def test_what_the_environment_alone_can_set():
         parse(["--fashion-mnist-dir", "/data"], {})
 
 
-TRIALS = [
-    ({}, None),
-    ({"CLOUD_ML_TRIAL_ID": "7"}, "7"),
-    ({"CLUSTER_SPEC": '{"task": {"type": "workerpool0", "index": 0, "trial": "3"}}'}, "3"),
-    ({"CLUSTER_SPEC": '{"task": {"type": "workerpool0", "index": 0}}'}, None),
-    ({"CLUSTER_SPEC": "{}"}, None),
-    ({"CLUSTER_SPEC": '{"task": {"trial": "3"}}', "CLOUD_ML_TRIAL_ID": "7"}, "7"),
-]
-
-
-@pytest.mark.parametrize(("env", "trial"), TRIALS)
-def test_the_number_of_a_tuning_trial_is_where_vertex_puts_it(env, trial):
-    assert parse([], env).trial == trial
-
-
-@pytest.mark.parametrize("text", ["no JSON", "[]", '{"task": "worker"}'])
-def test_a_cluster_spec_that_is_none_is_told(text):
-    with pytest.raises(SettingsError, match="CLUSTER_SPEC – expected a JSON object"):
-        parse([], {"CLUSTER_SPEC": text})
-
-
 def test_a_trial_that_publishes_nothing_can_register_nothing():
     with pytest.raises(SettingsError, match="--register – expected a model – received --validation-only"):
         parse(["--validation-only", "--register"], {})

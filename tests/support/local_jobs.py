@@ -60,6 +60,11 @@ def weights_after(epoch: int, run: Path) -> dict[str, NDArray[Any]]:
 
 
 def largest_difference(one: dict[str, NDArray[Any]], other: dict[str, NDArray[Any]]) -> float:
-    assert one.keys() == other.keys()
-    pairs = [(one[name].astype(np.float64), other[name].astype(np.float64)) for name in one if one[name].size]
-    return max(float(np.abs(a - b).max()) for a, b in pairs)
+    """Over all variables. Infinite where a NaN is; the same infinity in both, as of a loss not yet known, is none."""
+    assert {name: value.shape for name, value in one.items()} == {name: value.shape for name, value in other.items()}
+    return max(_difference(one[name].astype(np.float64), other[name].astype(np.float64)) for name in one)
+
+
+def _difference(a: NDArray[np.float64], b: NDArray[np.float64]) -> float:
+    unequal = a != b  # True of NaN, too.
+    return float(np.nan_to_num(np.abs(a[unequal] - b[unequal]).max(initial=0), nan=np.inf, posinf=np.inf))

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from trainer.errors import SettingsError
 
-VARIABLE = "CLUSTER_SPEC"
+VARIABLE, TRIAL_VARIABLE = "CLUSTER_SPEC", "CLOUD_ML_TRIAL_ID"
 PRIMARY, WORKERS = "workerpool0", "workerpool1"
 
 _Address = Annotated[str, Field(pattern=r"^\S+:[1-9]\d{0,4}$")]
@@ -47,7 +47,7 @@ class _Task(BaseModel):
 
     type: str
     index: Annotated[int, Field(ge=0)]
-    trial: str | None = None
+    trial: str | int | None = None
 
 
 class _ClusterSpec(BaseModel):
@@ -73,7 +73,13 @@ def read_cluster(env: Mapping[str, str]) -> Cluster:
         first = error.errors(include_url=False)[0]
         where = ".".join(map(str, first["loc"]))
         raise _refusal(f"{where}: {first['msg']}" if where else first["msg"]) from error
-    return Cluster(_addresses(spec.cluster), _rank(spec), spec.task.trial)
+    trial = spec.task.trial
+    return Cluster(_addresses(spec.cluster), _rank(spec), None if trial is None else str(trial))
+
+
+def with_trial(env: Mapping[str, str], cluster: Cluster) -> Mapping[str, str]:
+    """``env`` with the number of a tuning trial in the variable that settings are read from, whichever has it."""
+    return {TRIAL_VARIABLE: cluster.trial, **env} if cluster.trial else env
 
 
 def _addresses(pools: Mapping[str, list[str]]) -> tuple[str, ...]:

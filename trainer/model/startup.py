@@ -4,9 +4,11 @@ import logging
 import os
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import TextIO
 
 # TensorFlow's C++ part writes these to stderr before any setting of its log takes effect.
 NOTICES = ("I0000 ", "WARNING: All log messages before absl::InitializeLog()", "To enable the following instructions")
@@ -37,20 +39,38 @@ def stderr_as_log() -> Iterator[None]:
 
     Among it is why no GPU was found.
     """
-    sys.stderr.flush()
-    stderr = os.dup(2)
+    with _held_back(sys.stderr, 2, _warn_unless_notice):
+        yield
+
+
+@contextmanager
+def stdout_as_log() -> Iterator[None]:
+    """Hold back what the process writes to stdout, where under Vertex AI each line is an object; log it at the end."""
+    with _held_back(sys.stdout, 1, partial(log.info, "%s")):
+        yield
+
+
+@contextmanager
+def _held_back(stream: TextIO, descriptor: int, tell: Callable[[str], None]) -> Iterator[None]:
+    """Within the context nothing is written to ``descriptor``, from C++ neither; at its end each line is told."""
+    stream.flush()
+    original = os.dup(descriptor)
     with tempfile.TemporaryFile() as held:
-        os.dup2(held.fileno(), 2)
+        os.dup2(held.fileno(), descriptor)
         try:
             yield
         finally:
-            sys.stderr.flush()
-            os.dup2(stderr, 2)
-            os.close(stderr)
+            stream.flush()
+            os.dup2(original, descriptor)
+            os.close(original)
             held.seek(0)
             for line in held.read().decode(errors="replace").splitlines():
-                if not _is_notice(line):
-                    log.warning("%s", line)
+                tell(line)
+
+
+def _warn_unless_notice(line: str) -> None:
+    if not _is_notice(line):
+        log.warning("%s", line)
 
 
 def _is_notice(line: str) -> bool:

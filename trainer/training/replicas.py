@@ -8,7 +8,9 @@ tells the others where to start.
 import hashlib
 import logging
 from collections.abc import Iterator, Sequence
+from concurrent.futures import Future
 from contextlib import contextmanager
+from threading import Thread
 from typing import Any
 
 import keras
@@ -20,6 +22,7 @@ from trainer.training.checkpoint import TrainingState, decode, encode
 
 # A machine with a GPU may take that much longer than another to start.
 JOIN_SECONDS = 600
+ABORT_LATER_SECONDS = 60
 # How long a replica may be silent: a machine that was taken away does not close its connections.
 HEARTBEAT_SECONDS = 30
 SHUTDOWN_SECONDS = 60
@@ -45,21 +48,33 @@ def join(addresses: Sequence[str], rank: int, *, seconds: int = JOIN_SECONDS) ->
     # It would take SIGTERM for itself.
     jax.config.update("jax_enable_preemption_service", False)
     log.info("replica %d of %d, waiting for the others; the primary is at %s", rank, len(addresses), addresses[0])
+    met: Future[None] = Future()
+
+    def meet() -> None:
+        try:
+            jax.distributed.initialize(
+                addresses[0],
+                num_processes=len(addresses),
+                process_id=rank,
+                cluster_detection_method="deactivate",
+                initialization_timeout=seconds + ABORT_LATER_SECONDS,
+                heartbeat_timeout_seconds=HEARTBEAT_SECONDS,
+                shutdown_timeout_seconds=SHUTDOWN_SECONDS,
+            )
+        except Exception as error:
+            met.set_exception(error)
+        else:
+            met.set_result(None)
+
+    # In a thread, so that this one hears of signals, and of the time: JAX ends the process by abort() when it is up.
+    Thread(target=meet, daemon=True).start()
     try:
-        jax.distributed.initialize(
-            addresses[0],
-            num_processes=len(addresses),
-            process_id=rank,
-            cluster_detection_method="deactivate",
-            initialization_timeout=seconds,
-            heartbeat_timeout_seconds=HEARTBEAT_SECONDS,
-            shutdown_timeout_seconds=SHUTDOWN_SECONDS,
-        )
-    except (RuntimeError, ValueError) as error:
+        met.result(timeout=seconds)
+    except (RuntimeError, ValueError, TimeoutError) as error:
         raise StorageError(
             "the replicas did not find each other",
             expected=f"{len(addresses)} replicas within {seconds} s, the primary at {addresses[0]}",
-            received=str(error).partition("\n")[0],
+            received=_first_line(error) or f"fewer, as replica {rank} sees it",
             do="see whether all of them started, and whether the network lets them reach the primary",
         ) from error
 

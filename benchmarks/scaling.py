@@ -1,0 +1,137 @@
+"""Training speed of one, two and four JAX processes that train one model on this machine, all in one run, in turns.
+
+    python -m benchmarks.scaling [--processes 1 2 4] [--rounds 5] [-- FLAGS OF trainer.task]
+
+Once with all cores shared by all processes, and once with a core for each, as far as there are enough. The global batch
+is the same throughout. Writes its table into docs/benchmarks.md.
+"""
+
+import os
+import statistics
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+
+from benchmarks.contenders.processes import Contender, greeted, launched
+from benchmarks.contenders.turns import IMAGES
+from benchmarks.document import benchmark_parser, hardware_line, replace_section
+from trainer.local_job import free_ports
+
+#: Beside these, the defaults of trainer.task: the reference network. XLA has no fast bfloat16 for most processors.
+FLAGS = ("--batch-size", "256", "--precision", "float32")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """So many processes, which have all cores in common or a core each."""
+
+    processes: int
+    core_each: bool
+
+    @property
+    def name(self) -> str:
+        if self.core_each:
+            return f"{self.processes} | a core each" if self.processes > 1 else "1 | one"
+        return f"{self.processes} | all, shared" if self.processes > 1 else "1 | all"
+
+    def cores(self, rank: int, available: Sequence[int]) -> set[int]:
+        return {available[rank]} if self.core_each else set(available)
+
+
+@dataclass
+class Job:
+    """The processes of a layout, and their images per second in each round."""
+
+    layout: Layout
+    replicas: list[Contender]
+    images: int
+    speeds: list[float] = field(default_factory=list)
+
+    def take_turn(self) -> None:
+        for replica in self.replicas:
+            replica.tell("go")
+        self.speeds.append(self.images / max(float(replica.answer()) for replica in self.replicas))
+
+    def end(self) -> None:
+        for replica in self.replicas:  # All of them before one is waited for: they part together.
+            replica.tell_the_end()
+        for replica in self.replicas:
+            replica.end()
+
+
+def layouts(processes: Sequence[int], cores: int) -> list[Layout]:
+    """With one process first, which the others are compared with."""
+    counts = sorted({1, *processes})
+    shared = [Layout(count, core_each=False) for count in counts]
+    return shared + [Layout(count, core_each=True) for count in counts if count <= cores]
+
+
+def start(layout: Layout, cores: Sequence[int], images: int, flags: Sequence[str]) -> Job:
+    addresses = ",".join(f"127.0.0.1:{port}" for port in free_ports(layout.processes))
+    started = []
+    for rank in range(layout.processes):
+        with confined(layout.cores(rank, cores)):
+            arguments = (addresses, str(rank), str(images), *flags)
+            started.append(launched(sys.executable, "replica", *arguments, KERAS_BACKEND="jax"))
+    return Job(layout, [greeted(f"replica of {layout.name}", process) for process in started], images)
+
+
+@contextmanager
+def confined(cores: set[int]) -> Iterator[None]:
+    """What is started within the context runs on ``cores`` alone, and sizes its thread pools by them."""
+    before = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, cores)
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, before)
+
+
+def efficiencies(jobs: Sequence[Job], job: Job) -> list[float]:
+    """The speed of ``job`` in each round as a share of what its cores give to single processes."""
+    single = next(one for one in jobs if one.layout == Layout(1, job.layout.core_each))
+    times = job.layout.processes if job.layout.core_each else 1
+    return [ours / (times * theirs) for ours, theirs in zip(job.speeds, single.speeds, strict=True)]
+
+
+def table(jobs: Sequence[Job]) -> str:
+    rows = [
+        "| processes | cores | images/s, median | lowest | highest | efficiency, median | lowest | highest |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
+    for job in jobs:
+        speeds, shares = job.speeds, efficiencies(jobs, job)
+        rows.append(
+            f"| {job.layout.name} | {statistics.median(speeds):,.0f} | {min(speeds):,.0f} | {max(speeds):,.0f} "
+            f"| {statistics.median(shares):.0%} | {min(shares):.0%} | {max(shares):.0%} |"
+        )
+    return "\n".join(rows)
+
+
+def main(argv: Sequence[str]) -> None:
+    parser = benchmark_parser(__doc__)
+    parser.add_argument("--processes", type=int, nargs="+", default=[1, 2, 4], help="of a job (default 1 2 4)")
+    parser.add_argument("--rounds", type=int, default=5, help="turns of each layout (default 5)")
+    parser.add_argument("--images", type=int, default=IMAGES, help=f"of a turn (default {IMAGES})")
+    parser.add_argument("flags", nargs="*", help="flags of trainer.task, after --")
+    options = parser.parse_args(argv)
+    cores, flags = sorted(os.sched_getaffinity(0)), (*FLAGS, *options.flags)
+    jobs = [start(layout, cores, options.images, flags) for layout in layouts(options.processes, len(cores))]
+    for number in range(options.rounds):
+        for job in jobs:
+            job.take_turn()
+        print(f"round {number + 1} of {options.rounds}", file=sys.stderr)
+    for job in jobs:
+        job.end()
+    context = (
+        f"Measured {datetime.now(UTC):%Y-%m-%d} by `python -m benchmarks.scaling`, n = {options.rounds} rounds of "
+        f"{options.images:,} images each, taking turns; `{' '.join(flags)}`, the batch being that of all processes "
+        f"together. {hardware_line()} jax {jobs[0].replicas[0].about['jax']}."
+    )
+    replace_section(options.document, "scaling", f"{context}\n\n{table(jobs)}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
