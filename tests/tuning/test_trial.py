@@ -71,7 +71,7 @@ def test_a_trial_reports_validation_and_never_looks_at_test(cache: Path, tmp_pat
     (tmp_path / "reports").unlink()
     whole = run("--learning_rate=0.002")
     assert whole.returncode == 1
-    assert "a test image was looked at" in whole.stderr
+    assert "a test image was looked at" in whole.stdout
     again = [json.loads(line)["val_accuracy"] for line in (tmp_path / "reports").read_text().splitlines()]
     assert again == [report["val_accuracy"] for report in reports]
 

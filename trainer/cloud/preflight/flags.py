@@ -91,16 +91,21 @@ def _words(arguments: list[str], path: str) -> Iterator[Finding]:
         name = word.partition("=")[0]
         several = _NEXT_FLAG.split(word) if word.startswith("-") else []
         if len(several) > 1:
-            apart = " and ".join("=".join(part.split(maxsplit=1)) for part in several)
+            apart = " and ".join(map(_one_word, several))
             yield Finding("flag-words", path, "one word to each line", word, f"write {apart} on lines of their own")
         elif name in ENDING:
             yield Finding("flag-ends", path, "flags of a training", f"{word}, which prints and ends", "take it out")
         elif word.startswith("-") and any(letter.isspace() for letter in name):
             expected = "one word to each line"
-            yield Finding("flag-words", path, expected, word, f"write {'='.join(word.split(maxsplit=1))}")
+            yield Finding("flag-words", path, expected, word, f"write {_one_word(word)}")
         elif name == "--config":
             expected = "flags: a file of this machine is not in the container"
             yield Finding("flag-config", path, expected, word, "write its settings as flags")
+
+
+def _one_word(text: str) -> str:
+    """A flag and its value, however they were put."""
+    return "=".join(re.split(r"\s*=\s*|\s+", text, maxsplit=1))
 
 
 def _backend(pool: dict[str, Any], path: str, values: Mapping[str, Any]) -> Iterator[Finding]:

@@ -17,6 +17,8 @@ from trainer.cloud.preflight.running import DEPRECATED
 if TYPE_CHECKING:
     from google.protobuf.descriptor import Descriptor, FieldDescriptor
 
+#: So many messages within each other are looked through for where a key belongs.
+_DEEPEST = 1
 _DURATION = re.compile(r"\d+(\.\d{1,9})?s")
 #: Fields of the request around the file. gcloud sends them on without a word, and the service refuses or ignores them.
 _OUTSIDE = {
@@ -24,6 +26,8 @@ _OUTSIDE = {
     "labels": "--set labels.KEY=VALUE",
     "jobSpec": "the fields that it holds, one level up",
     "customJobSpec": "the fields that it holds, one level up",
+    "project": "--set project=ID",
+    "region": "--set region=us-central1",
     "encryptionSpec": "a key of the project's default",
 }
 
@@ -61,10 +65,10 @@ def _walk(value: Any, message: "Descriptor", path: str, keys: tuple[str, ...] | 
         if key in fields:
             yield from _field(item, fields[key], where)
         else:
-            yield _unknown(str(key), where, path, list(fields))
+            yield _unknown(str(key), where, path, list(fields), message)
 
 
-def _unknown(key: str, where: str, path: str, known: list[str]) -> Finding:
+def _unknown(key: str, where: str, path: str, known: list[str], message: "Descriptor") -> Finding:
     if not path and key in _OUTSIDE:
         expected = "only what belongs to the job itself"
         return Finding(
@@ -80,8 +84,20 @@ def _unknown(key: str, where: str, path: str, known: list[str]) -> Finding:
         return Finding(
             "snake-case", f"the key {where}", f"camelCase, {camel}", key, f"write {camel}: gcloud ignores {key}"
         )
-    do = nearest(key, known, f"take it out; known here: {', '.join(known)}")
+    home = _home_of(key, message, _DEEPEST)
+    otherwise = f"it belongs to {home}" if home else f"take it out; known here: {', '.join(known)}"
+    do = otherwise if home else nearest(key, known, otherwise)
     return Finding("unknown-key", f"the key {where}", "a field of Vertex AI's job", key, do)
+
+
+def _home_of(key: str, message: "Descriptor", depth: int) -> str:
+    """The path within ``message`` of what has the field ``key``; empty if nothing has."""
+    parts = {field.json_name: field.message_type for field in message.fields if field.message_type is not None}
+    for name, part in parts.items():
+        if key in (field.json_name for field in part.fields):
+            return str(name)
+    deeper = ((name, _home_of(key, part, depth - 1)) for name, part in parts.items() if depth)
+    return next((f"{name}.{home}" for name, home in deeper if home), "")
 
 
 def _field(value: Any, field: "FieldDescriptor", path: str) -> Iterator[Finding]:
