@@ -142,7 +142,8 @@ def test_the_way_out_is_a_path_of_a_search_too() -> None:
 
 
 def test_a_timeout_below_the_expected_training_is_told() -> None:
-    words = "the timeout of 600 s is shorter than the 1,314 s of training"
+    seconds = round(50 * 54_000 / prices.speeds().processor["cnn"][32])
+    words = f"the timeout of 600 s is shorter than the {seconds:,} s of training"
     assert not any(words in line for line in tell(job("cpu"), None))
     [line] = [line for line in tell(job("cpu", {"scheduling.timeout": "600s"}), None) if words in line]
     assert "submitted again, it goes on" in line
@@ -150,7 +151,7 @@ def test_a_timeout_below_the_expected_training_is_told() -> None:
 
 def test_a_limit_below_what_is_expected_is_refused() -> None:
     retried_never = job("cpu", {"scheduling.disableRetries": True})
-    with pytest.raises(SettingsError, match=r"--max-cost is too low – expected at most \$0.10 – received \$0.11"):
+    with pytest.raises(SettingsError, match=r"--max-cost is too low – expected at most \$0.10 – received \$0.12"):
         limit(retried_never, 0.1)
 
 
@@ -171,7 +172,7 @@ def test_the_estimate_is_told_beside_automl() -> None:
     once = "\n".join(tell(job("cpu", {"scheduling.disableRetries": True}), None))
     assert "at worst: $0.79 (1 attempt, until its timeout)" in once
     lines = "\n".join(tell(job("cpu"), None))
-    for words in ("$0.2485 an hour", "expected: $0.11 (22 min", "at worst: $3.17 (4 attempts", "AutoML $27.72"):
+    for words in ("$0.2485 an hour", "expected: $0.12 (24 min", "at worst: $3.17 (4 attempts", "AutoML $27.72"):
         assert words in lines
 
 
