@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.support.job_files import FOLDER, NAMES, job
@@ -39,6 +39,8 @@ def put(document: Any, path: tuple[Any, ...], junk: Any) -> None:
 
 @settings(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(name=st.sampled_from(NAMES), number=st.integers(min_value=0), junk=JUNK)
+# Values of a parameter whose keys are no texts.
+@example(name="tuning", number=4694, junk={1: 2})
 def test_junk_anywhere_in_a_file_is_found_or_allowed(name: str, number: int, junk: Any, tmp_path: Path) -> None:
     broken = job(name)
     everywhere = places(broken.document)

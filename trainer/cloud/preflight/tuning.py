@@ -95,7 +95,7 @@ def _values(parameter: dict[str, Any], what: str) -> Iterator[Finding]:
         expected = f"values to try: {', '.join((*_RANGES, *_LISTS))}"
         yield Finding("study-range", what, expected, "", "see jobs/tuning.yaml")
     elif kind in _RANGES and not {"minValue", "maxValue"} <= given.keys():
-        received = ", ".join(given)
+        received = ", ".join(map(str, given))
         yield Finding("study-range", f"{what}.{kind}", "minValue and maxValue", received, "write both")
     elif low is not None and high is not None and low >= high:
         yield Finding("study-range", what, "minValue below maxValue", f"{low:g} and {high:g}", "swap them")
