@@ -6,8 +6,11 @@ from typing import Any, Literal
 Preset = Literal["reference", "fast", "best", "quick", "small"]
 
 # What fast and best have in common: a residual network whose kernels Muon moves, a triangular rate, images moved by
-# whole pixels and mirrored but not warped. Served is the mean over six views.
+# whole pixels and mirrored but not warped, epochs that visit half of the images, and among them those with the highest
+# loss. Served is the mean over six views.
 _RESIDUAL: Mapping[str, Any] = {
+    "visit_fraction": 0.5,
+    "hard_fraction": 0.25,
     "batch_size": 256,
     "schedule": "triangular",
     "optimizer": "muon",
@@ -26,13 +29,10 @@ _RESIDUAL: Mapping[str, Any] = {
 PRESETS: Mapping[str, Mapping[str, Any]] = {
     # The defaults: the network and recipe of the published reference, 50 epochs at most.
     "reference": {},
-    # More accurate than the reference, in minutes on two cores: epochs that visit half of the images, and among them
-    # those with the highest loss. See docs/results.md.
+    # More accurate than the reference, in minutes on two cores. See docs/results.md.
     "fast": {
         **_RESIDUAL,
         "epochs": 18,
-        "visit_fraction": 0.5,
-        "hard_fraction": 0.25,
         "warmup_fraction": 0.25,
         "kernel_learning_rate": 0.08,
         "early_stop_patience": 18,
@@ -42,8 +42,6 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
     "best": {
         **_RESIDUAL,
         "epochs": 100,
-        "visit_fraction": 0.5,
-        "hard_fraction": 0.25,
         "warmup_fraction": 0.15,
         "kernel_learning_rate": 0.04,
         "early_stop_patience": 100,

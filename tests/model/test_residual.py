@@ -13,6 +13,10 @@ def images(count=6):
     return np.random.default_rng(0).integers(0, 256, (count, 28, 28, 1), dtype=np.uint8)
 
 
+def kernel_shapes(model):
+    return {layer.name: layer.kernel.shape for layer in model.layers if hasattr(layer, "kernel")}
+
+
 def test_a_stage_pools_normalises_and_adds_what_a_second_convolution_finds():
     stage = ["SmallMapConv2D", "MaxPooling2D", "FusedBatchNormalization", "ReLU"]
     stage += ["SmallMapConv2D", "FusedBatchNormalization", "ReLU", "Add"]
@@ -22,7 +26,7 @@ def test_a_stage_pools_normalises_and_adds_what_a_second_convolution_finds():
         *stage * 3,
         *["GlobalMaxPooling2D", "Dense", "Softmax"],
     ]
-    kernels = {layer.name: layer.kernel.shape for layer in model.layers if hasattr(layer, "kernel")}
+    kernels = kernel_shapes(model)
     assert kernels == {
         "stage_1_a": (3, 3, 1, 32),
         "stage_1_b": (3, 3, 32, 32),
@@ -37,7 +41,7 @@ def test_a_stage_pools_normalises_and_adds_what_a_second_convolution_finds():
 
 def test_a_stem_and_deeper_stages_add_convolutions_that_are_normalised():
     model = build_residual(filters=(4, 6), stem_filters=5, stage_depth=2, seed=3)
-    kernels = {layer.name: layer.kernel.shape for layer in model.layers if hasattr(layer, "kernel")}
+    kernels = kernel_shapes(model)
     assert kernels == {
         "stem": (3, 3, 1, 5),
         "stage_1_a": (3, 3, 5, 4),

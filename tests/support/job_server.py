@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from google.cloud.aiplatform_v1 import types
 from google.protobuf.json_format import MessageToDict, ParseDict, ParseError
 
 from tests.support.certificates import local_identity
-from tests.support.serving import serving
+from tests.support.serving import JsonHandler, serving
 
 _KINDS: dict[str, Any] = {"customJobs": types.CustomJob, "hyperparameterTuningJobs": types.HyperparameterTuningJob}
 _PAGE = 2  # So small that every client has to turn pages.
@@ -141,17 +141,13 @@ class JobServer(ThreadingHTTPServer):
         self._folder.cleanup()
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class _Handler(JsonHandler):
     server: JobServer
 
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802 – the name that http.server calls
         self._serve()
 
     do_POST = do_GET  # noqa: N815 – the base class's naming
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Quietly."""
 
     def _serve(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -161,12 +157,7 @@ class _Handler(BaseHTTPRequestHandler):
             except ServiceError as error:
                 status = error.status
                 answer = {"error": {"code": error.status, "status": error.reason, "message": error.message}}
-        content = json.dumps(answer).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
+        self.reply(status, answer)
 
     def _answer(self, body: bytes) -> dict[str, Any]:
         path, _, query = self.path.partition("?")

@@ -4,10 +4,9 @@ import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from http.server import ThreadingHTTPServer
 
-from tests.support.serving import serving
+from tests.support.serving import JsonHandler, serving
 
 
 class ScanService(ThreadingHTTPServer):
@@ -38,22 +37,21 @@ def scan_service(vulnerable: Mapping[str, str], *, refuses: bool = False) -> Ite
         yield server
 
 
-class _Handler(BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
+class _Handler(JsonHandler):
     server: ScanService
 
-    def do_POST(self) -> None:
+    def do_POST(self) -> None:  # noqa: N802 – the name that http.server calls
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         if self.path.partition("?")[0] != "/v1/projects/p/locations/us/scans:analyzePackages":
-            self._answer(HTTPStatus.NOT_FOUND, {"error": {"code": 404, "message": self.path}})
+            self.reply(HTTPStatus.NOT_FOUND, {"error": {"code": 404, "message": self.path}})
         elif self.server.refuses:
             message = "On-Demand Scanning API has not been used in project p before or it is disabled."
-            self._answer(HTTPStatus.FORBIDDEN, {"error": {"code": 403, "message": message}})
+            self.reply(HTTPStatus.FORBIDDEN, {"error": {"code": 403, "message": message}})
         else:
             self.server.asked[asked["resourceUri"]] = {package["package"] for package in asked.get("packages", [])}
-            self._answer(HTTPStatus.OK, {"name": "projects/p/locations/us/operations/o"})
+            self.reply(HTTPStatus.OK, {"name": "projects/p/locations/us/operations/o"})
 
-    def do_GET(self) -> None:
+    def do_GET(self) -> None:  # noqa: N802 – the name that http.server calls
         place = "/v1/projects/p/locations/us"
         occurrences = [
             {"vulnerability": {"effectiveSeverity": severity, "shortDescription": name}}
@@ -66,17 +64,6 @@ class _Handler(BaseHTTPRequestHandler):
         }
         answer = answers.get(self.path.partition("?")[0])
         if answer is None:
-            self._answer(HTTPStatus.NOT_FOUND, {"error": {"code": 404, "message": self.path}})
+            self.reply(HTTPStatus.NOT_FOUND, {"error": {"code": 404, "message": self.path}})
         else:
-            self._answer(HTTPStatus.OK, answer)
-
-    def log_message(self, *_: object) -> None:
-        """Nothing on stderr."""
-
-    def _answer(self, status: HTTPStatus, answer: dict[str, Any]) -> None:
-        body = json.dumps(answer).encode()
-        self.send_response(status)
-        self.send_header("Content-Type", "application/json")
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+            self.reply(HTTPStatus.OK, answer)

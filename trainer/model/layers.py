@@ -13,7 +13,7 @@ if _ON_TENSORFLOW:
 
 _FUSED_DTYPES = ("float32", "bfloat16", "float16")
 _BYTE_VALUES = 256
-# Measured (docs/benchmarks.md): at 7 x 7 and below the other way is faster, at 14 x 14 it is not.
+# At 7 x 7 and below the other way is faster, at 14 x 14 it is not (docs/decisions.md).
 _SMALL_MAP = 8
 
 
@@ -114,9 +114,9 @@ def _random_bytes(shape: Any, seed: Any) -> Any:
 class SmallMapConv2D(keras.layers.Conv2D):  # type: ignore[misc]
     """A convolution whose kernel's gradient is a convolution too, where TensorFlow's own op for it is slow.
 
-    That op takes two to three times as long as the forward pass where images are small and bfloat16. The gradient at
-    (i, j) is the sum over batch and places of the input, moved by (i, j), times the output's gradient: a forward
-    convolution in which the batch is the channel that is summed over, and the output's gradient is the kernel.
+    That op takes longer than the forward pass where images are small and bfloat16. The gradient at (i, j) is the sum
+    over batch and places of the input, moved by (i, j), times the output's gradient: a forward convolution in which
+    the batch is the channel that is summed over, and the output's gradient is the kernel.
 
     Everything but images (B, H, W, C) in bfloat16 of at most 8 x 8, with stride 1, padding "same" and an odd kernel,
     takes Keras's own path, which computes the same.
