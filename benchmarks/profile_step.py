@@ -1,4 +1,5 @@
-"""Where a training step's time goes, by kind of op, and how much of an epoch passes outside the compiled step.
+"""Where a training step's time goes, by kind of op, how much of an epoch passes outside the compiled step, and how much
+of a step the processor can't do without.
 
     python -m benchmarks.profile_step [--images 54000] [-- FLAGS OF trainer.task]
 
@@ -6,6 +7,7 @@ Three epochs on noise: one to warm up, one against the clock, one under TensorFl
 docs/benchmarks.md.
 """
 
+import math
 import os
 import re
 import sys
@@ -23,6 +25,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import numpy as np
 
+from benchmarks.arithmetic import training_operations
 from benchmarks.document import benchmark_parser, hardware_line, replace_section
 from trainer import settings as flags_of_trainer
 from trainer.contract import IMAGE_SHAPE, Examples
@@ -42,6 +45,8 @@ CALLS = {"StatefulPartitionedCall", "PartitionedCall", "While", "If", "Stateless
 #: The layer's name in ``trainer.model.training_model``.
 AUGMENTATION = "/augment"
 SHOWN = 15
+#: Rows and columns of the matrices whose product tells how fast the processor multiplies.
+MATRIX, PRODUCTS = 4096, 5
 AUGMENTATION_TARGET, OUTSIDE_TARGET = 0.15, 0.05
 
 
@@ -66,9 +71,12 @@ class Trainer:
         self.precision = resolve_precision(settings.precision)
         noise = random.integers(0, 256, (images, *IMAGE_SHAPE), dtype=np.uint8)
         examples = Examples(noise, random.integers(0, 10, images).astype(np.int32))
-        self._model = with_augmentation(network_builder(settings)(dtype=dtype_policy(self.precision)))
+        network = network_builder(settings)(dtype=dtype_policy(self.precision))
+        self.steps = -(-images // settings.batch_size)
+        self.operations = training_operations(network, images) / self.steps
+        self._model = with_augmentation(network)
         self._recipe = recipe_of(settings)
-        compile_for_training(self._model, self._recipe, -(-images // settings.batch_size))
+        compile_for_training(self._model, self._recipe, self.steps)
         self._inputs = partial(epoch_inputs, examples, settings, 1, np.zeros(images, dtype=np.float32))
         self._compiled = 0.0
         self._model.make_train_function()
@@ -117,6 +125,17 @@ def seconds_by_op(trace: bytes) -> Counter[tuple[str, bool]]:
     return seconds
 
 
+def matrix_product_rate(precision: str) -> float:
+    """Additions and multiplications a second, the best of some products of two large matrices."""
+    left, right = tf.cast(tf.random.stateless_uniform((2, MATRIX, MATRIX), seed=(0, 0)), precision)
+    shortest = math.inf
+    for _ in range(PRODUCTS):
+        started = time.perf_counter()
+        tf.linalg.matmul(left, right).numpy()
+        shortest = min(shortest, time.perf_counter() - started)
+    return float(2 * MATRIX**3 / shortest)
+
+
 def table(seconds: Mapping[tuple[str, bool], float]) -> str:
     """A row for each of the slowest kinds of op, those of the augmentation and the others together."""
     total = sum(seconds.values())
@@ -141,6 +160,16 @@ def summary(seconds: Mapping[tuple[str, bool], float], clocked: Epoch) -> str:
     )
 
 
+def limit(operations: float, rate: float, step_seconds: float) -> str:
+    """What of a step's seconds its convolutions and dense layers need if they run as fast as a large matrix product."""
+    least = 1000 * operations / rate
+    return (
+        f"A step takes {1000 * step_seconds:.1f} ms. Its convolutions and dense layers are {operations / 1e9:.1f} "
+        f"GFLOP, and the product of two matrices of {MATRIX:,} × {MATRIX:,} reaches {rate / 1e9:,.0f} GFLOP a second "
+        f"here (the best of {PRODUCTS}): no less than {least:.1f} ms of every step, with whatever library."
+    )
+
+
 def main(argv: Sequence[str]) -> None:
     parser = benchmark_parser(__doc__)
     parser.add_argument("--images", type=int, default=54_000, help="of an epoch (default 54000)")
@@ -150,13 +179,14 @@ def main(argv: Sequence[str]) -> None:
     trainer.epoch()
     clocked = trainer.epoch()
     seconds = profile(trainer)
+    needed = limit(trainer.operations, matrix_product_rate(trainer.precision), clocked.compiled / trainer.steps)
     command = " ".join(["python -m benchmarks.profile_step --", *options.flags])
     context = (
         f"Measured {datetime.now(UTC):%Y-%m-%d} by `{command}`, one epoch of {options.images:,} images, "
         f"{trainer.precision}. {hardware_line()} tensorflow {tf.__version__}. A share is that of the time during which "
         "ops of this kind ran; two may run at once, and one may use both cores."
     )
-    text = f"{context}\n\n{table(seconds)}\n\n{summary(seconds, clocked)}"
+    text = f"{context}\n\n{table(seconds)}\n\n{summary(seconds, clocked)}\n\n{needed}"
     replace_section(options.document, "training step", text)
 
 

@@ -1,5 +1,7 @@
 """The seconds that a profile says each kind of op took."""
 
+import time
+
 import pytest
 from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
@@ -39,10 +41,29 @@ def test_the_input_pipeline_is_not_part_of_the_step() -> None:
     assert profile_step.seconds_by_op(trace({"GatherV2:GatherV2": 1.0}, line="tf_data_private_threadpool/1")) == {}
 
 
+def test_what_a_step_needs_at_least_is_told() -> None:
+    text = profile_step.limit(operations=12e9, rate=400e9, step_seconds=0.05)
+    assert "A step takes 50.0 ms" in text
+    assert "12.0 GFLOP" in text
+    assert "no less than 30.0 ms" in text
+
+
+@pytest.mark.slow
+def test_a_matrix_product_is_as_fast_as_its_operations_over_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(profile_step, "MATRIX", 512)
+    started = time.perf_counter()
+    rate = profile_step.matrix_product_rate("float32")
+    slowest = 2 * 512**3 / (time.perf_counter() - started)
+    assert slowest < rate < 1e13
+
+
 @pytest.mark.slow
 def test_a_real_profile_holds_the_warp_and_the_convolutions() -> None:
     trainer = profile_step.Trainer(Settings(filters=(4, 8), dense_units=16, batch_size=64, precision="float32"), 256)
     clocked = trainer.epoch()
+    # Conv 3 × 3 × 1 × 4 on 28 × 28, 3 × 3 × 4 × 8 on 14 × 14, dense 392 × 16 and 16 × 10; a product is two operations.
+    forward = 2 * (28 * 28 * 36 + 14 * 14 * 288 + 392 * 16 + 160)
+    assert trainer.operations == 3 * forward * 64
     assert 0 < clocked.compiled < clocked.seconds
     found = profile_step.profile(trainer)
     assert found["ImageProjectiveTransformV3", True] > 0
