@@ -175,6 +175,7 @@ WRONG = [
     Wrong("env-name", "cpu", {ENV: env("MY-VARIABLE", "1")}, ("MY-VARIABLE", "rename it")),
     Wrong("env-reserved", "cpu", {ENV: env("AIP_MODEL_DIR", "gs://b/x")}, ("AIP_MODEL_DIR", "does not set itself")),
     Wrong("env-reserved", "cpu", {ENV: env("TF_CONFIG", "{}")}, ("TF_CONFIG", "take it out")),
+    Wrong("env-value", "cpu", {ENV: [{"name": "A"}]}, ("no value", "take A out")),
     Wrong("env-twice", "cpu", {ENV: [*env("A", "1"), *env("A", "2")]}, ("A again",)),
     Wrong("flags", "cpu", {ENV: env("KERAS_BACKEND", "torch")}, ("KERAS_BACKEND", "tensorflow, jax", "received torch")),
     # the trainer's flags

@@ -71,7 +71,8 @@ def _module(package: dict[str, Any], path: str) -> Iterator[Finding]:
 
 
 def _environment(container: dict[str, Any], path: str) -> Iterator[Finding]:
-    names = [text(mapping(entry).get("name")) for entry in items(container.get("env"))]
+    entries = [mapping(entry) for entry in items(container.get("env"))]
+    names = [text(entry.get("name")) for entry in entries]
     for number, name in enumerate(names):
         where = f"{path} env {name or number}"
         if not _NAME.fullmatch(name):
@@ -82,6 +83,9 @@ def _environment(container: dict[str, Any], path: str) -> Iterator[Finding]:
             yield Finding("env-reserved", where, expected, name, "take it out, or use a flag of the trainer in args")
         elif name in names[:number]:
             yield Finding("env-twice", where, "each variable once", f"{name} again", "keep one")
+        if "value" not in entries[number]:
+            expected = 'a value, "" for none: the API calls it required'
+            yield Finding("env-value", where, expected, "no value", f'write value: "…", or take {name or "it"} out')
 
 
 def _processor(pool: dict[str, Any], path: str) -> Iterator[Finding]:

@@ -49,6 +49,7 @@ FROM_THE_FILE = {
     "env-name": "names of variables are names",
     "env-reserved": "no variable of ours begins with AIP_ or is one that Vertex AI sets",
     "env-twice": "each variable is given once",
+    "env-value": "each variable has a value",
     # the trainer's flags
     "flags": "the trainer's own settings take arguments and environment, with what Vertex AI would set",
     "flag-words": "each argument is one word, and none of them starts the trainer",
