@@ -1,12 +1,11 @@
 """Processes that publish, forked from one that has imported everything, so that a kill hits the publishing.
 
 python -m tests.support.publishers race FOLDER SOURCE...     all at once; prints error names or null
-python -m tests.support.publishers kill FOLDER SOURCE COUNT  into FOLDER/0, FOLDER/1, …, each killed at random
+python -m tests.support.publishers kill FOLDER SOURCE COUNT  into FOLDER/0, FOLDER/1, …, each killed a bit later
 """
 
 import json
 import os
-import random
 import signal
 import sys
 import time
@@ -43,12 +42,14 @@ def _race(folder: str, sources: tuple[str, ...]) -> list[str | None]:
 
 
 def _kill(folder: str, source: str, count: int) -> None:
-    started = time.monotonic()
-    os.waitpid(_fork(_publish, source, f"{folder}/whole"), 0)
-    whole_seconds = time.monotonic() - started
+    # The first of all takes longer than those that follow.
+    for name in ("first", "whole"):
+        started = time.monotonic()
+        os.waitpid(_fork(_publish, source, f"{folder}/{name}"), 0)
+        whole_seconds = time.monotonic() - started
     for number in range(count):
         child = _fork(_publish, source, f"{folder}/{number}")
-        time.sleep(random.uniform(0, whole_seconds))  # noqa: S311 – no secret
+        time.sleep(whole_seconds * number / count)
         os.kill(child, signal.SIGKILL)
         os.waitpid(child, 0)
 
