@@ -1,5 +1,5 @@
-"""Where a training step's time goes, by kind of op, how much of an epoch passes outside the compiled step, and how much
-of a step the processor can't do without.
+"""Where a training step's time goes, by kind of op, how much of an epoch passes outside the compiled step, and how long
+a step's products would take at the speed of a large matrix product.
 
     python -m benchmarks.profile_step [--images 54000] [-- FLAGS OF trainer.task]
 
@@ -166,7 +166,7 @@ def limit(operations: float, rate: float, step_seconds: float) -> str:
     return (
         f"A step takes {1000 * step_seconds:.1f} ms. Its convolutions and dense layers are {operations / 1e9:.1f} "
         f"GFLOP, and the product of two matrices of {MATRIX:,} × {MATRIX:,} reaches {rate / 1e9:,.0f} GFLOP a second "
-        f"here (the best of {PRODUCTS}): no less than {least:.1f} ms of every step, with whatever library."
+        f"here (the best of {PRODUCTS}): at that speed they need {least:.1f} ms of every step."
     )
 
 
