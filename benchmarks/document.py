@@ -1,6 +1,7 @@
 """Writing a measurement into its place in a document."""
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 from trainer.artifacts.provenance import commit, hardware
@@ -8,11 +9,12 @@ from trainer.artifacts.provenance import commit, hardware
 BENCHMARKS = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 
 
-def hardware_line() -> str:
-    """One sentence: processor, cores, memory, and the commit of the code."""
-    facts = hardware([])
+def hardware_line(accelerators: Sequence[str] = ()) -> str:
+    """One sentence: processor, cores, memory, the accelerators that were used, and the commit of the code."""
+    facts = hardware(accelerators)
     return (
-        f"{facts['processor']}, {facts['cores']} cores, {facts['memory_gib']} GiB, no accelerator; "
+        f"{facts['processor']}, {facts['cores']} cores, {facts['memory_gib']} GiB, "
+        f"{facts['accelerator'] or 'no accelerator'}; "
         f"commit {(commit(None) or 'unknown')[:12]}."
     )
 

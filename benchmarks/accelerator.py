@@ -1,0 +1,139 @@
+"""How fast presets train, and what they reach, with Keras on JAX on this machine's accelerators, or without any.
+
+    KERAS_BACKEND=jax python -m benchmarks.accelerator [--presets fast best] [--seeds 42 43 44] [-- FLAGS OF trainer.task]
+
+Needs no TensorFlow: nothing is exported. Test is read once a run, after validation has chosen the weights. Writes its
+table into docs/benchmarks.md; each run's epochs go to standard error as they end.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from statistics import median
+
+from benchmarks.document import benchmark_parser, hardware_line, replace_section
+from benchmarks.results import spread, table
+from trainer import settings as trainer_settings
+from trainer.artifacts.provenance import versions
+from trainer.data import idx
+from trainer.data.sources import locate
+from trainer.data.split import stratified_split
+from trainer.job import Job
+from trainer.settings import Settings
+
+COLUMNS = (
+    *("recipe", "seeds", "test accuracy, %", "validation, %", "training, s", "of which the first epoch"),
+    *("images/s after it", "s until 90 % on validation", "until 94 %"),
+)
+THRESHOLDS = (0.90, 0.94)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training: accuracies in [0, 1], seconds, images per second; a threshold that was not reached is infinite."""
+
+    seed: int
+    test: float
+    validation: float
+    seconds: float
+    seconds_of_first_epoch: float
+    images_per_second: float
+    seconds_until: tuple[float, ...]
+
+
+def prepare(settings: Settings) -> Job:
+    """What the main job knows before training; the data's checks are left to it."""
+    source = locate(settings.data, fashion_mnist_dir=settings.fashion_mnist_dir, cache_dir=settings.data_cache_dir)
+    dataset = idx.read_dataset(source.paths)
+    split = stratified_split(
+        dataset.train.labels,
+        dataset.test.labels,
+        val_fraction=settings.val_fraction,
+        seed=settings.seed,
+        limit_train=settings.limit_train,
+        limit_test=settings.limit_test,
+    )
+    return Job(settings, "benchmark", source, dataset, split, {})
+
+
+def train(job: Job) -> Run:
+    """Train as the main job does, without checkpoints."""
+    from trainer.training.fit import predict
+    from trainer.training_run import train, visits
+
+    trained = train(job, None, None)
+    if trained is None:
+        raise SystemExit("a replica that is not the primary has no result")
+    state = trained.state
+    first, *others = [row["seconds"] for row in state.history]
+    correct = predict(trained.network, job.test.images).argmax(axis=1) == job.test.labels
+    return Run(
+        seed=job.settings.seed,
+        test=float(correct.mean()),
+        validation=state.history[state.early_stop.best_epoch - 1]["val_accuracy"],
+        seconds=state.seconds,
+        seconds_of_first_epoch=first,
+        images_per_second=visits(len(job.split.train), job.settings) / median(others or [first]),
+        seconds_until=tuple(seconds_until(state.history, threshold) for threshold in THRESHOLDS),
+    )
+
+
+def seconds_until(history: Sequence[dict[str, float]], threshold: float) -> float:
+    """From the start of training to the end of the first epoch whose validation accuracy is ``threshold`` or more."""
+    seconds = 0.0
+    for row in history:
+        seconds += row["seconds"]
+        if row["val_accuracy"] >= threshold:
+            return seconds
+    return float("inf")
+
+
+def row(recipe: str, runs: Sequence[Run]) -> list[str]:
+    return [
+        recipe,
+        ", ".join(str(run.seed) for run in runs),
+        spread([100 * run.test for run in runs], 2),
+        spread([100 * run.validation for run in runs], 2),
+        spread([run.seconds for run in runs], 1),
+        spread([run.seconds_of_first_epoch for run in runs], 1),
+        spread([run.images_per_second for run in runs], 0),
+        *(until([run.seconds_until[number] for run in runs]) for number in range(len(THRESHOLDS))),
+    ]
+
+
+def until(seconds: Sequence[float]) -> str:
+    reached = [value for value in seconds if value < float("inf")]
+    if len(reached) == len(seconds):
+        return spread(reached, 1)
+    return f"reached by {len(reached)} of {len(seconds)}"
+
+
+def main(argv: Sequence[str]) -> None:
+    parser = benchmark_parser(__doc__)
+    parser.add_argument("--presets", nargs="+", default=["fast", "best"], help="default fast best")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[42, 43, 44], help="one training each")
+    own, flags = (argv[: argv.index("--")], argv[argv.index("--") + 1 :]) if "--" in argv else (argv, [])
+    options = parser.parse_args(own)
+    os.environ["KERAS_BACKEND"] = "jax"  # Keras reads it when it is imported.
+    rows = []
+    for preset in options.presets:
+        runs = []
+        for seed in options.seeds:
+            command = ["--data", "fashion-mnist", "--preset", preset, "--backend", "jax", *flags, "--seed", str(seed)]
+            runs.append(train(prepare(trainer_settings.parse(command, os.environ))))
+            print(f"{preset}: {runs[-1]}", file=sys.stderr)
+        rows.append(row(f"`{' '.join(['--preset', preset, *flags])}`", runs))
+    from trainer.model.precision import accelerators
+
+    packages = ", ".join(f"{name} {version}" for name, version in versions().items() if name in ("jax", "keras"))
+    context = (
+        f"Measured {datetime.now(UTC):%Y-%m-%d} by `python -m benchmarks.accelerator`, one training a seed. "
+        f"{hardware_line(accelerators())} {packages}."
+    )
+    replace_section(options.document, "accelerator", f"{context}\n\n{table(COLUMNS, rows)}")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,57 @@
+"""What presets reach with Keras on JAX, where there is no TensorFlow."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.accelerator import Run, row, seconds_until
+from benchmarks.contenders.processes import ROOT
+from benchmarks.memory import write_copies
+from tests.support.datasets import drawn_dataset
+
+EPOCHS = [{"val_accuracy": accuracy, "seconds": seconds} for accuracy, seconds in ((0.8, 9.0), (0.91, 2.0), (0.9, 2.5))]
+NEVER = float("inf")
+
+
+def run(seed: int, *seconds_until: float) -> Run:
+    return Run(seed, 0.9 + seed / 1000, 0.95, 20.0, 15.0, 1000.0, seconds_until)
+
+
+def test_time_to_accuracy_is_that_of_the_first_epoch_that_reaches_it() -> None:
+    assert seconds_until(EPOCHS, 0.7) == 9
+    assert seconds_until(EPOCHS, 0.9) == 11
+    assert seconds_until(EPOCHS, 0.95) == NEVER
+
+
+def test_a_row_has_the_spread_over_seeds_and_says_what_was_not_reached() -> None:
+    cells = row("`--preset fast`", [run(1, 4.0, 9.0), run(3, 6.0, NEVER)])
+    assert cells == [
+        *("`--preset fast`", "1, 3", "90.20 ± 0.14", "95.00 ± 0.00", "20.0 ± 0.0", "15.0 ± 0.0", "1,000 ± 0"),
+        *("5.0 ± 1.4", "reached by 1 of 2"),
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(importlib.util.find_spec("jax") is None, reason="needs the extra: pip install .[jax]")
+def test_a_preset_is_trained_without_tensorflow_and_written_down(tmp_path: Path) -> None:
+    data, document = tmp_path / "data", tmp_path / "document.md"
+    data.mkdir()
+    write_copies(drawn_dataset(700, 200), 1, data)
+    document.write_text("<!-- accelerator -->\n<!-- /accelerator -->\n", encoding="utf-8")
+    without_tensorflow = (
+        "import sys; sys.modules['tensorflow'] = None; from benchmarks.accelerator import main; main(sys.argv[1:])"
+    )
+    own = ("--document", str(document), "--presets", "fast", "--seeds", "1")
+    flags = ("--data", str(data), "--filters", "4,8", "--epochs", "8", "--batch-size", "50", "--precision", "float32")
+    subprocess.run(
+        [sys.executable, "-c", without_tensorflow, *own, "--", *flags],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        check=True,
+    )
+    written = document.read_text(encoding="utf-8").splitlines()
+    assert "no accelerator; commit" in written[1]
+    assert written[5].startswith(f"| `--preset fast {' '.join(flags)}` | 1 | ")
