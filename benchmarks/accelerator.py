@@ -1,6 +1,6 @@
 """How fast presets train, and what they reach, with Keras on JAX on this machine's accelerators, or without any.
 
-    KERAS_BACKEND=jax python -m benchmarks.accelerator [--presets fast best] [--seeds 42 43 44] [-- FLAGS OF trainer.task]
+    python -m benchmarks.accelerator [--presets fast best] [--seeds 42 43 44] [-- FLAGS OF trainer.task]
 
 Needs no TensorFlow: nothing is exported. Test is read once a run, after validation has chosen the weights. Writes its
 table into docs/benchmarks.md; each run's epochs go to standard error as they end.
