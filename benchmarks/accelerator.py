@@ -19,8 +19,7 @@ from trainer import settings as trainer_settings
 from trainer.artifacts.provenance import versions
 from trainer.data import idx
 from trainer.data.sources import locate
-from trainer.data.split import stratified_split
-from trainer.job import Job
+from trainer.job import Job, split_dataset
 from trainer.settings import Settings
 
 COLUMNS = (
@@ -47,18 +46,10 @@ def prepare(settings: Settings) -> Job:
     """What the main job knows before training; the data's checks are left to it."""
     source = locate(settings.data, fashion_mnist_dir=settings.fashion_mnist_dir, cache_dir=settings.data_cache_dir)
     dataset = idx.read_dataset(source.paths)
-    split = stratified_split(
-        dataset.train.labels,
-        dataset.test.labels,
-        val_fraction=settings.val_fraction,
-        seed=settings.seed,
-        limit_train=settings.limit_train,
-        limit_test=settings.limit_test,
-    )
-    return Job(settings, "benchmark", source, dataset, split, {})
+    return Job(settings, "benchmark", source, dataset, split_dataset(dataset, settings), {})
 
 
-def train(job: Job) -> Run:
+def measure(job: Job) -> Run:
     """Train as the main job does, without checkpoints."""
     from trainer.training.fit import predict
     from trainer.training_run import train, visits
@@ -114,17 +105,27 @@ def main(argv: Sequence[str]) -> None:
     parser = benchmark_parser(__doc__)
     parser.add_argument("--presets", nargs="+", default=["fast", "best"], help="default fast best")
     parser.add_argument("--seeds", type=int, nargs="+", default=[42, 43, 44], help="one training each")
-    own, flags = (argv[: argv.index("--")], argv[argv.index("--") + 1 :]) if "--" in argv else (argv, [])
-    options = parser.parse_args(own)
+    parser.add_argument("flags", nargs="*", help="more flags of trainer.task, after --")
+    options = parser.parse_args(argv)
     os.environ["KERAS_BACKEND"] = "jax"  # Keras reads it when it is imported.
     rows = []
     for preset in options.presets:
         runs = []
         for seed in options.seeds:
-            command = ["--data", "fashion-mnist", "--preset", preset, "--backend", "jax", *flags, "--seed", str(seed)]
-            runs.append(train(prepare(trainer_settings.parse(command, os.environ))))
+            command = [
+                "--data",
+                "fashion-mnist",
+                "--preset",
+                preset,
+                "--backend",
+                "jax",
+                *options.flags,
+                "--seed",
+                str(seed),
+            ]
+            runs.append(measure(prepare(trainer_settings.parse(command, os.environ))))
             print(f"{preset}: {runs[-1]}", file=sys.stderr)
-        rows.append(row(f"`{' '.join(['--preset', preset, *flags])}`", runs))
+        rows.append(row(f"`{' '.join(['--preset', preset, *options.flags])}`", runs))
     from trainer.model.precision import accelerators
 
     packages = ", ".join(f"{name} {version}" for name, version in versions().items() if name in ("jax", "keras"))

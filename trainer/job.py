@@ -44,3 +44,17 @@ class Trained:
     network: "keras.Model"
     state: "TrainingState"
     precision: str
+
+
+def split_dataset(dataset: "Dataset", settings: Settings) -> "Split":
+    """The parts of ``dataset`` that the settings ask for. Raises DataError when they can't be had."""
+    from trainer.data.split import stratified_split
+
+    return stratified_split(
+        dataset.train.labels,
+        dataset.test.labels,
+        val_fraction=settings.val_fraction,
+        seed=settings.seed,
+        limit_train=settings.limit_train,
+        limit_test=settings.limit_test,
+    )

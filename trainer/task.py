@@ -20,7 +20,7 @@ from trainer.cloud.environment import Cluster, read_cluster, with_trial
 from trainer.contract import MANIFEST_NAME, MODEL_FOLDER_ENTRIES, RELEASE_NAME
 from trainer.ending import fail, interrupt_on_signals
 from trainer.errors import Interrupted, SettingsError, StorageError, TrainerError
-from trainer.job import Job
+from trainer.job import Job, split_dataset
 from trainer.registry_commandline import parse as parse_registry
 from trainer.settings import Settings, choose_log_format, parse, run_id
 from trainer.storage import Folder, ensure_vacant, open_folder, publish
@@ -99,7 +99,6 @@ def run(settings: Settings, cluster: Cluster | None = None) -> Folder | None:
     from trainer.data import idx
     from trainer.data.checks import check
     from trainer.data.sources import locate
-    from trainer.data.split import stratified_split
 
     source = locate(settings.data, fashion_mnist_dir=settings.fashion_mnist_dir, cache_dir=settings.data_cache_dir)
     dataset = idx.read_dataset(source.paths)
@@ -109,14 +108,7 @@ def run(settings: Settings, cluster: Cluster | None = None) -> Folder | None:
         log.info("nothing to do: the model of this run is already at %s", output.uri)
         return output
     data_report = check(dataset, source)
-    split = stratified_split(
-        dataset.train.labels,
-        dataset.test.labels,
-        val_fraction=settings.val_fraction,
-        seed=settings.seed,
-        limit_train=settings.limit_train,
-        limit_test=settings.limit_test,
-    )
+    split = split_dataset(dataset, settings)
     job = Job(settings, identity, source, dataset, split, data_report, cluster or Cluster())
     checkpoints, start = prepare_places(job, output) if job.cluster.is_primary else (None, None)
     from trainer.model_folder import build_model_folder
