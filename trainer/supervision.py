@@ -9,6 +9,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable
+from types import FrameType
 from typing import NoReturn
 
 from trainer.errors import Interrupted
@@ -67,18 +68,33 @@ def _be_the_child(work: Callable[[], int], told: Callable[[Interrupted], int]) -
     code = 1
     try:
         _die_with_parent()
-        signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C comes to both, and so would come twice.
+        _hear_once()
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _WATCHED)
         code = work()
-    except Interrupted as error:  # Of a second signal, while the first was being answered.
+    except Interrupted as error:  # Of a notice that came where ``work`` does not answer one.
         code = told(error)
     except BaseException:
         traceback.print_exc()
     finally:
-        signal.pthread_sigmask(signal.SIG_BLOCK, _PASSED_ON)  # Too late for them: what it ended with stands.
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
+        try:
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)  # Too late for a notice: what it ended with stands.
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+
+
+def _hear_once() -> None:
+    """Answer the first notice only: a second one would cut the answer short. The parent sees to it that it ends."""
+    answer = signal.getsignal(signal.SIGTERM)
+
+    def answer_once(number: int, frame: FrameType | None) -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        if callable(answer):
+            answer(number, frame)
+
+    signal.signal(signal.SIGTERM, answer_once)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C comes to both, and the parent passes it on.
 
 
 def _die_with_parent() -> None:

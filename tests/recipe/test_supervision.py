@@ -21,6 +21,8 @@ supervision.GRACE_SECONDS = 1
 interrupt_on_signals()
 
 def told(error):
+    if sys.argv[1] == "at_each_word":
+        os.kill(os.getpid(), signal.SIGTERM)
     return fail("replica", error, verbose=False)
 
 def heard():
@@ -41,8 +43,13 @@ def during_the_answer():
         os.kill(os.getpid(), signal.SIGTERM)
         time.sleep(60)
 
+at_each_word = heard
+
 def by_signal():
     os.kill(os.getpid(), signal.Signals[sys.argv[2]])
+
+def unanswered():
+    os.kill(os.getpid(), signal.SIGTERM)
 
 def code():
     print("said at the end", end="")
@@ -111,7 +118,7 @@ def test_an_end_by_a_signal_is_one_line(name: str, cause: str) -> None:
     assert process.returncode == 9
 
 
-@pytest.mark.parametrize("work", ["heard", "unheard", "during_the_answer"])
+@pytest.mark.parametrize("work", ["heard", "unheard", "during_the_answer", "at_each_word"])
 @pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
 def test_a_notice_ends_the_child_in_time_whether_it_hears_it_or_not(work: str, name: str) -> None:
     process = start(work)
@@ -124,6 +131,13 @@ def test_a_notice_ends_the_child_in_time_whether_it_hears_it_or_not(work: str, n
     assert all(line.startswith("replica: interrupted by SIG") for line in said), said
     assert said
     assert not is_alive(child)
+
+
+def test_a_notice_that_the_work_does_not_answer_is_answered() -> None:
+    process = start("unanswered")
+    said = process.communicate(timeout=20)[1]
+    assert said == "replica: interrupted by SIGTERM – run the same command again to go on where it stopped\n"
+    assert process.returncode == 9
 
 
 def test_a_second_notice_gives_no_more_time() -> None:
