@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from collections import Counter
 from pathlib import Path
 
@@ -25,8 +26,9 @@ KILL_RUNS = int(os.environ.get("KILL_RUNS", "5"))
 
 def registrars(*arguments, **env):
     command = [sys.executable, "-m", "tests.support.registrars", *map(str, arguments)]
-    environment = {**os.environ, **env}
-    done = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
+    with tempfile.TemporaryDirectory() as scratch:  # What the killed leave there goes with it.
+        environment = {**os.environ, "TMPDIR": scratch, **env}
+        done = subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
