@@ -134,6 +134,8 @@ class Settings(BaseModel):
     """of a convolution before the first stage; 0 = none; only in the residual network"""
     stage_depth: Annotated[Whole, Field(ge=1, le=8), _network()] = 1
     """convolutions that a stage adds to its first; only in the residual network"""
+    ensemble_size: Annotated[Whole, Field(ge=1, le=8), _network()] = 1
+    """networks side by side in the one that is served, which answers with their mean; only of the residual network"""
     dense_units: Annotated[Whole, Field(ge=1), _network(unit="units")] = 512
     """width of the hidden dense layer; only the cnn has one"""
     conv_dropout: Annotated[Real, Field(ge=0, lt=1), _network()] = 0.25

@@ -169,6 +169,7 @@ def network_builder(settings: Settings) -> "Callable[..., keras.Model]":
             filters=settings.filters,
             stem_filters=settings.stem_filters,
             stage_depth=settings.stage_depth,
+            ensemble_size=settings.ensemble_size,
             seed=settings.seed,
         )
     return partial(

@@ -25,7 +25,7 @@ BATCH_SIZE = 1000  # The activations of a thousand images take 100 MB.
 # Arithmetic of the network, and what loading and restoring a SavedModel takes. Nothing random, nothing that reads or
 # writes files of its own choice, no Python.
 NETWORK_OPS = frozenset(
-    "AddV2 BiasAdd Cast ConcatV2 Const Conv2D FusedBatchNormV3 Identity MatMul Max MaxPool MirrorPad Mul Pack "  # noqa: SIM905
+    "AddV2 BiasAdd Cast ConcatV2 Const Conv2D FusedBatchNormV3 Identity MatMul Max MaxPool Mean MirrorPad Mul Pack "  # noqa: SIM905
     "Placeholder RealDiv Relu Reshape ReverseV2 Rsqrt Shape Softmax Squeeze StridedSlice Sub Sum".split()
 )
 LOADING_OPS = frozenset(

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from string import ascii_lowercase
+from typing import NamedTuple
 
 import keras
 
@@ -11,7 +12,13 @@ from trainer.model.layers import FusedBatchNormalization, SmallMapConv2D
 
 
 def build_residual(
-    *, filters: Sequence[int], stem_filters: int, stage_depth: int, seed: int, dtype: str = "float32"
+    *,
+    filters: Sequence[int],
+    stem_filters: int,
+    stage_depth: int,
+    seed: int,
+    ensemble_size: int = 1,
+    dtype: str = "float32",
 ) -> keras.Model:
     """Map raw ``image`` uint8 (B, 28, 28, 1) in [0, 255] to ``probabilities`` float32 (B, 10), rows sum to 1.
 
@@ -21,22 +28,46 @@ def build_residual(
     ``stage_depth`` more convolutions find. As in ``trainer.model.cnn``, rescaling is the first layer, ``dtype`` names
     a Keras dtype policy, and every initialiser has its own seed derived from ``seed``.
 
+    With an ``ensemble_size`` of K > 1 there are K of these side by side, of other first weights, whose mean logits
+    decide. Layer ``logits`` gives those of all, (B, K, 10), since each is to learn by its own: then they err in
+    different places.
+
     Sources: He et al., 2016, https://arxiv.org/abs/1512.03385; pooling, then normalising, and the maximum at the end as
-    in Page, How to Train Your ResNet, 2018, https://myrtle.ai/learn/how-to-train-your-resnet/.
+    in Page, How to Train Your ResNet, 2018, https://myrtle.ai/learn/how-to-train-your-resnet/; several networks as one:
+    Cireşan et al., 2012, https://arxiv.org/abs/1202.2745.
     """
     seeds = layer_seeds(seed)
     image = keras.Input(IMAGE_SHAPE, dtype="uint8", name=INPUT_NAME)
     x = keras.layers.Rescaling(1 / 255, dtype=dtype, name="rescale")(image)
-    if stem_filters:
-        x = _convolution(x, stem_filters, name="stem", seeds=seeds, dtype=dtype)
-        x = _norm_relu(x, name="stem", dtype=dtype)
-    for number, channels in enumerate(filters, start=1):
-        x = _halved(x, channels, name=f"stage_{number}_a", seeds=seeds, dtype=dtype)
-        x = _refined(x, stage_depth, name=f"stage_{number}", seeds=seeds, dtype=dtype)
-    x = keras.layers.GlobalMaxPooling2D(dtype=dtype, name="maximum")(x)
-    logits = keras.layers.Dense(NUM_CLASSES, kernel_initializer=_he(seeds), dtype="float32", name="logits")(x)
+    shape = _Shape(filters, stem_filters, stage_depth)
+    if ensemble_size == 1:
+        logits = _logits(x, shape, prefix="", seeds=seeds, dtype=dtype)
+    else:
+        prefixes = [f"member_{number}_" for number in range(1, ensemble_size + 1)]
+        members = [_logits(x, shape, prefix=prefix, seeds=seeds, dtype=dtype) for prefix in prefixes]
+        rows = [keras.layers.Reshape((1, NUM_CLASSES), dtype="float32")(member) for member in members]
+        each = keras.layers.Concatenate(axis=1, dtype="float32", name="logits")(rows)
+        logits = keras.layers.GlobalAveragePooling1D(dtype="float32", name="mean_logits")(each)
     probabilities = keras.layers.Softmax(dtype="float32", name=OUTPUT_NAME)(logits)
     return keras.Model(image, probabilities, name="residual")
+
+
+class _Shape(NamedTuple):
+    filters: Sequence[int]
+    stem_filters: int
+    stage_depth: int
+
+
+def _logits(x: keras.KerasTensor, shape: _Shape, *, prefix: str, seeds: Iterator[int], dtype: str) -> keras.KerasTensor:
+    """Rescaled images (B, 28, 28, 1) -> (B, 10); the names of the layers begin with ``prefix``."""
+    if shape.stem_filters:
+        x = _convolution(x, shape.stem_filters, name=f"{prefix}stem", seeds=seeds, dtype=dtype)
+        x = _norm_relu(x, name=f"{prefix}stem", dtype=dtype)
+    for number, channels in enumerate(shape.filters, start=1):
+        x = _halved(x, channels, name=f"{prefix}stage_{number}_a", seeds=seeds, dtype=dtype)
+        x = _refined(x, shape.stage_depth, name=f"{prefix}stage_{number}", seeds=seeds, dtype=dtype)
+    x = keras.layers.GlobalMaxPooling2D(dtype=dtype, name=f"{prefix}maximum")(x)
+    return keras.layers.Dense(NUM_CLASSES, kernel_initializer=_he(seeds), dtype="float32", name=f"{prefix}logits")(x)
 
 
 def _halved(x: keras.KerasTensor, channels: int, *, name: str, seeds: Iterator[int], dtype: str) -> keras.KerasTensor:

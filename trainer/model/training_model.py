@@ -18,8 +18,8 @@ def with_augmentation(network: keras.Model, *, erase_probability: float = 0.0, s
     """A model that shares the weights of ``network``.
 
     It maps ``image`` uint8 (B, 28, 28, 1) and ``transform`` float32 (B, 8), a row of
-    ``trainer.model.augment.projective_rows`` for each image, to logits float32 (B, 10). What is exported is
-    ``network`` itself, so the augmentation can't get into a served model.
+    ``trainer.model.augment.projective_rows`` for each image, to logits float32 (B, 10), of an
+    ensemble (B, K, 10). What is exported is ``network`` itself, so the augmentation can't get into a served model.
 
     With ``erase_probability`` in (0, 1] that share of the images has a random rectangle blackened after the warp:
     Zhong et al., Random Erasing, 2017, https://arxiv.org/abs/1708.04896. Its random state, begun with ``seed``, is a

@@ -21,7 +21,7 @@ from trainer.errors import TrainingError
 from trainer.training.averaging import WeightAverage
 from trainer.training.checkpoint import Arrays, TrainingState
 from trainer.training.feeding import fed
-from trainer.training.loss import SmoothedCrossEntropy
+from trainer.training.loss import SmoothedCrossEntropy, right_answers
 from trainer.training.losses import LossOfEach
 from trainer.training.muon import Muon
 from trainer.training.non_finite import FirstNonFiniteStep, StopOnNonFinite
@@ -84,7 +84,7 @@ class Networks:
     """Three views of the same weights.
 
     Attributes:
-        training: what ``epoch_inputs`` yields → logits (B, 10), augmentation in front.
+        training: what ``epoch_inputs`` yields → logits (B, 10), of an ensemble (B, K, 10), augmentation in front.
         network: images uint8 (B, 28, 28, 1) → probabilities float32 (B, 10), layer by layer.
         inference: the same as it is validated: ``network`` itself, or computed by several devices together.
     """
@@ -180,7 +180,7 @@ def compile_for_training(
     model.compile(
         optimizer=recipe.build_optimizer(steps_per_epoch),
         loss=SmoothedCrossEntropy(recipe.label_smoothing),
-        metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy"), FirstNonFiniteStep(), *metrics],
+        metrics=[keras.metrics.MeanMetricWrapper(right_answers, name="accuracy"), FirstNonFiniteStep(), *metrics],
         steps_per_execution=max(1, IMAGES_PER_EXECUTION // recipe.batch_size),
         # XLA makes convolutions slower on CPUs; on JAX compiling is the only way, so Keras's choice stands there.
         jit_compile=False if keras.backend.backend() == "tensorflow" else "auto",

@@ -1,4 +1,4 @@
-"""What training lowers."""
+"""What training lowers, and the share of right answers beside it."""
 
 from typing import Any
 
@@ -9,6 +9,8 @@ import keras
 class SmoothedCrossEntropy(keras.losses.Loss):  # type: ignore[misc]
     """Cross-entropy in nats of logits (B, C) to labels int32 (B,), of which ``smoothing`` is spread over all classes.
 
+    Of an ensemble's logits (B, K, C) it is the mean of what each of the K members has: none learns by the others.
+
     With a smoothing of 0 it is Keras's sparse categorical cross-entropy. Source: Szegedy et al., Rethinking the
     Inception Architecture, 2016, https://arxiv.org/abs/1512.00567.
     """
@@ -18,10 +20,28 @@ class SmoothedCrossEntropy(keras.losses.Loss):  # type: ignore[misc]
         self.smoothing = smoothing
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
+        labels = keras.ops.reshape(y_true, (-1,))
+        if not _of_ensemble(y_pred):
+            return self._losses(labels, y_pred)
+        of_each = keras.ops.repeat(labels[:, None], y_pred.shape[1], axis=1)
+        return keras.ops.mean(self._losses(of_each, y_pred), axis=1)
+
+    def _losses(self, labels: Any, logits: Any) -> Any:
+        """Those of logits (…, C) to labels (…)."""
         if self.smoothing == 0:
-            return keras.losses.sparse_categorical_crossentropy(y_true, y_pred, from_logits=True)
-        truth = keras.ops.one_hot(keras.ops.reshape(y_true, (-1,)), y_pred.shape[-1], dtype=y_pred.dtype)
-        return keras.losses.categorical_crossentropy(truth, y_pred, from_logits=True, label_smoothing=self.smoothing)
+            return keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True)
+        truth = keras.ops.one_hot(labels, logits.shape[-1], dtype=logits.dtype)
+        return keras.losses.categorical_crossentropy(truth, logits, from_logits=True, label_smoothing=self.smoothing)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "smoothing": self.smoothing}
+
+
+def right_answers(y_true: Any, y_pred: Any) -> Any:
+    """1 where logits (B, C), or the mean of an ensemble's (B, K, C), are highest at the label int32 (B,), else 0."""
+    logits = keras.ops.mean(y_pred, axis=1) if _of_ensemble(y_pred) else y_pred
+    return keras.metrics.sparse_categorical_accuracy(keras.ops.reshape(y_true, (-1,)), logits)
+
+
+def _of_ensemble(logits: Any) -> bool:
+    return len(logits.shape) == 3

@@ -22,12 +22,13 @@ _RANGE = (0.05, 20.0)
 def cool(network: keras.Model, validation: Examples) -> float:
     """Divide the logits of ``network`` by the temperature of the lowest cross-entropy on ``validation``; return it.
 
-    The last dense layer's weights take it in, so the served graph is as it was.
+    The weights of the last dense layer, in an ensemble of each member's, take it in: the served graph is as it was.
     """
     log_p = np.log(np.clip(predict(network, validation.images).astype(np.float64), 1e-12, 1.0))
     inverse = inverse_temperature(log_p, validation.labels)
-    layer = network.get_layer(LOGITS_LAYER)
-    layer.set_weights([weight * np.float32(inverse) for weight in layer.get_weights()])
+    for layer in network.layers:
+        if layer.name.endswith(LOGITS_LAYER):
+            layer.set_weights([weight * np.float32(inverse) for weight in layer.get_weights()])
     return 1 / inverse
 
 
