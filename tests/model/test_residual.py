@@ -89,9 +89,32 @@ def test_a_stage_computes_what_its_name_says():
     np.testing.assert_allclose(model(images()), keras.ops.softmax(logits), rtol=1e-5, atol=1e-6)
 
 
+def test_an_ensemble_answers_with_the_mean_of_what_its_members_say_before_the_softmax():
+    model = build_residual(**SMALL, ensemble_size=3)
+    members = [keras.Model(model.input, model.get_layer(f"member_{n}_logits").output)(images()) for n in (1, 2, 3)]
+    assert all(np.abs(members[0] - other).max() > 1e-2 for other in members[1:])
+    each = keras.Model(model.input, model.get_layer("logits").output)(images())
+    np.testing.assert_array_equal(each, np.stack(members, axis=1))
+    np.testing.assert_allclose(model(images()), keras.ops.softmax(np.mean(members, axis=0)), rtol=1e-5)
+
+
+def test_a_member_is_what_the_network_alone_would_be():
+    alone, ensemble = build_residual(**SMALL), build_residual(**SMALL, ensemble_size=2)
+    assert ensemble.count_params() == 2 * alone.count_params()
+    first = {layer.name: layer for layer in ensemble.layers}
+    for layer in alone.layers:
+        if layer.weights:
+            np.testing.assert_equal(first[f"member_1_{layer.name}"].get_weights(), layer.get_weights())
+    logits = keras.Model(alone.input, alone.get_layer("logits").output)(images())
+    np.testing.assert_array_equal(
+        keras.Model(ensemble.input, ensemble.get_layer("member_1_logits").output)(images()), logits
+    )
+
+
+@pytest.mark.parametrize("ensemble_size", [1, 2])
 @pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
-def test_raw_bytes_go_in_and_float32_probabilities_come_out(dtype):
-    model = build_residual(**SMALL, dtype=dtype)
+def test_raw_bytes_go_in_and_float32_probabilities_come_out(dtype, ensemble_size):
+    model = build_residual(**SMALL, dtype=dtype, ensemble_size=ensemble_size)
     assert (model.input.name, model.input.dtype, model.input.shape) == ("image", "uint8", (None, 28, 28, 1))
     assert (model.output_names, model.output.dtype) == (["probabilities"], "float32")
     assert model.get_layer("logits").output.dtype == "float32"

@@ -42,7 +42,7 @@ import keras
 fit.IMAGES_PER_EXECUTION = 1
 settings = Settings(
     network=sys.argv[1], filters=(8, 16), dense_units=16, conv_dropout=0.0, dense_dropout=0.0,
-    batch_size=25, epochs=1, schedule=sys.argv[2], learning_rate=float(sys.argv[3]),
+    batch_size=25, epochs=1, schedule=sys.argv[2], learning_rate=float(sys.argv[3]), ensemble_size=int(sys.argv[4]),
     weight_decay=0.01, precision="float32",
 )
 examples, validation = sketches.draw(1000, stream=1), sketches.draw(200, stream=2)
@@ -86,7 +86,10 @@ class Curves(NamedTuple):
     jax: dict
 
 
-@pytest.fixture(scope="module", params=[("cnn", "plateau", "0.001"), ("residual", "triangular", "0.005")], ids="-".join)
+RECIPES = [("cnn", "plateau", "0.001", "1"), ("residual", "triangular", "0.005", "2")]
+
+
+@pytest.fixture(scope="module", params=RECIPES, ids="-".join)
 def curves(request) -> Curves:
     processes = [
         subprocess.Popen(

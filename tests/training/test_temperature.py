@@ -6,6 +6,7 @@ from scipy.special import log_softmax, softmax
 
 from trainer.contract import Examples
 from trainer.model.cnn import build_cnn
+from trainer.model.residual import build_residual
 from trainer.training.fit import predict
 from trainer.training.temperature import cool, inverse_temperature
 
@@ -33,8 +34,17 @@ def test_stays_in_its_range_where_every_answer_is_right_or_wrong(truth, factor):
     assert inverse_temperature(logits, labels.astype(np.int32)) == factor
 
 
-def test_cooling_lowers_the_loss_and_changes_no_answer():
-    network = build_cnn(filters=(4,), dense_units=8, conv_dropout=0.0, dense_dropout=0.0, seed=3)
+def plain():
+    return build_cnn(filters=(4,), dense_units=8, conv_dropout=0.0, dense_dropout=0.0, seed=3)
+
+
+def ensemble():
+    return build_residual(filters=(4,), stem_filters=0, stage_depth=1, ensemble_size=2, seed=3)
+
+
+@pytest.mark.parametrize("build", [plain, ensemble])
+def test_cooling_lowers_the_loss_and_changes_no_answer(build):
+    network = build()
     images = RANDOM.integers(0, 256, size=(400, 28, 28, 1), dtype=np.uint8)
     before = predict(network, images)
     labels = np.where(RANDOM.random(400) < 0.9, before.argmax(axis=1), 0).astype(np.int32)
