@@ -7,7 +7,7 @@ Preset = Literal["reference", "fast", "best", "quick", "small"]
 
 # What fast and best have in common: a residual network whose kernels Muon moves, a triangular rate, images moved by
 # whole pixels and mirrored but not warped, epochs that visit half of the images, and among them some for their high
-# loss. Served is the mean over six views.
+# loss. Served is the mean over several views.
 _RESIDUAL: Mapping[str, Any] = {
     "visit_fraction": 0.5,
     "batch_size": 256,

@@ -135,7 +135,8 @@ class Settings(BaseModel):
     stage_depth: Annotated[Whole, Field(ge=1, le=8), _network()] = 1
     """convolutions that a stage adds to its first; only in the residual network"""
     ensemble_size: Annotated[Whole, Field(ge=1, le=8), _network()] = 1
-    """networks side by side in the one that is served, which answers with their mean; only of the residual network"""
+    """networks trained side by side and served as one, which answers by their mean logits; 1 = a single network; only
+    in the residual network"""
     dense_units: Annotated[Whole, Field(ge=1), _network(unit="units")] = 512
     """width of the hidden dense layer; only the cnn has one"""
     conv_dropout: Annotated[Real, Field(ge=0, lt=1), _network()] = 0.25
@@ -207,6 +208,9 @@ class Settings(BaseModel):
         if self.hard_fraction > self.visit_fraction:
             expected, received = f"at most the --visit-fraction, {self.visit_fraction:g}", self.hard_fraction
             complaints.append(complaint("--hard-fraction", expected=expected, received=received, do="lower it"))
+        if self.ensemble_size > 1 and self.network == "cnn":
+            expected, do = "1 with --network cnn", "choose --network residual"
+            complaints.append(complaint("--ensemble-size", expected=expected, received=self.ensemble_size, do=do))
         if self.output_dir is not None and self.output_dir == self.checkpoint_dir:
             expected = "another place than the --output-dir"
             do = "keep checkpoints beside the model, not in it"

@@ -86,15 +86,16 @@ def _be_the_child(work: Callable[[], int], told: Callable[[Interrupted], int]) -
 
 def _hear_once() -> None:
     """Answer the first notice only: a second one would cut the answer short. The parent sees to it that it ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C comes to both, and the parent passes it on.
     answer = signal.getsignal(signal.SIGTERM)
+    if not callable(answer):
+        return
 
     def answer_once(number: int, frame: FrameType | None) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
-        if callable(answer):
-            answer(number, frame)
+        answer(number, frame)
 
     signal.signal(signal.SIGTERM, answer_once)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C comes to both, and the parent passes it on.
 
 
 def _die_with_parent() -> None:

@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from trainer.artifacts.export import export_saved_model, load_predictor, operations
 from trainer.errors import StorageError, TrainingError
 from trainer.model.cnn import build_cnn
+from trainer.model.residual import build_residual
+from trainer.model.views import with_flips_and_shifts
 
 
 @pytest.fixture(scope="module")
@@ -17,10 +19,22 @@ def images() -> NDArray[np.uint8]:
     return np.random.default_rng(0).integers(0, 256, size=(16, 28, 28, 1), dtype=np.uint8)
 
 
-@pytest.fixture(scope="module")
-def network() -> keras.Model:
+def plain() -> keras.Model:
+    return build_cnn(filters=(4, 8), dense_units=16, conv_dropout=0.25, dense_dropout=0.5, seed=3)
+
+
+def ensemble_of_many_views() -> keras.Model:
+    network = build_residual(filters=(4, 6), stem_filters=3, stage_depth=2, ensemble_size=2, seed=3)
+    for number in (1, 2):  # So small, and not trained, it would say nearly the same of every image.
+        kernel = network.get_layer(f"member_{number}_logits").kernel
+        kernel.assign(1000 * kernel)
+    return with_flips_and_shifts(network)
+
+
+@pytest.fixture(scope="module", params=[plain, ensemble_of_many_views])
+def network(request: pytest.FixtureRequest) -> keras.Model:
     """With statistics as after training: on a fresh network batch normalisation does nothing."""
-    network = build_cnn(filters=(4, 8), dense_units=16, conv_dropout=0.25, dense_dropout=0.5, seed=3)
+    network: keras.Model = request.param()
     random = np.random.default_rng(1)
     for variable in network.non_trainable_variables:
         variable.assign(random.uniform(0.5, 2.0, size=variable.shape))

@@ -117,6 +117,14 @@ def test_a_bad_value_is_told_with_what_was_expected(flag, value, expected):
 
 
 TOGETHER = [
+    (
+        ["--hard-fraction", "0.5", "--visit-fraction", "0.4"],
+        "--hard-fraction – expected at most the --visit-fraction, 0.4",
+    ),
+    (
+        ["--ensemble-size", "2"],
+        "--ensemble-size – expected 1 with --network cnn – received 2 – choose --network residual",
+    ),
     (["--learning-rate", "1e-7"], "--min-learning-rate – expected at most the --learning-rate, 1e-07"),
     (["--output-dir", "a", "--checkpoint-dir", "a"], "--checkpoint-dir – expected another place"),
 ]

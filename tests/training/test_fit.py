@@ -285,8 +285,8 @@ def test_no_member_of_an_ensemble_learns_by_what_another_says() -> None:
         return first, second
 
     one, other, fresh = ensemble(), ensemble(second=8), ensemble()
-    for networks in (one, other):
-        train_ensemble(networks, epochs=2)
+    for networks in (one, other):  # Which then hold the weights of their best epoch.
+        assert train_ensemble(networks, epochs=2)[-1].early_stop.best_epoch == 2
     assert [array.tobytes() for array in members(one)[0]] == [array.tobytes() for array in members(other)[0]]
     assert [array.tobytes() for array in members(one)[0]] != [array.tobytes() for array in members(fresh)[0]]
     assert [array.tobytes() for array in members(one)[1]] != [array.tobytes() for array in members(other)[1]]

@@ -28,9 +28,9 @@ def build_residual(
     ``stage_depth`` more convolutions find. As in ``trainer.model.cnn``, rescaling is the first layer, ``dtype`` names
     a Keras dtype policy, and every initialiser has its own seed derived from ``seed``.
 
-    With an ``ensemble_size`` of K > 1 there are K of these side by side, of other first weights, whose mean logits
-    decide. Layer ``logits`` gives those of all, (B, K, 10), since each is to learn by its own: then they err in
-    different places.
+    With an ``ensemble_size`` of K > 1 there are K of these side by side, each with its own first weights; the mean of
+    their logits decides. Layer ``logits`` then gives all of them, (B, K, 10), because each learns by its own loss, and
+    so errs in other places.
 
     Sources: He et al., 2016, https://arxiv.org/abs/1512.03385; pooling, then normalising, and the maximum at the end as
     in Page, How to Train Your ResNet, 2018, https://myrtle.ai/learn/how-to-train-your-resnet/; several networks as one:

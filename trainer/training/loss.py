@@ -10,6 +10,7 @@ class SmoothedCrossEntropy(keras.losses.Loss):  # type: ignore[misc]
     """Cross-entropy in nats of logits (B, C) to labels int32 (B,), of which ``smoothing`` is spread over all classes.
 
     Of an ensemble's logits (B, K, C) it is the mean of what each of the K members has: none learns by the others.
+    The gradient of a member is a K-th of what it would be alone, which matters only where it is clipped.
 
     With a smoothing of 0 it is Keras's sparse categorical cross-entropy. Source: Szegedy et al., Rethinking the
     Inception Architecture, 2016, https://arxiv.org/abs/1512.00567.

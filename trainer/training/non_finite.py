@@ -22,7 +22,7 @@ class FirstNonFiniteStep(keras.metrics.Metric):  # type: ignore[misc]
         self._first = self.add_variable((), "zeros", dtype="int32", name="first")
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:  # noqa: ARG002
-        """Count one step with logits ``y_pred`` float (B, 10)."""
+        """Count one step with logits ``y_pred`` float (B, …, 10)."""
         self._steps.assign_add(1)
         finite = keras.ops.all(keras.ops.isfinite(y_pred))
         is_first = keras.ops.logical_and(keras.ops.logical_not(finite), keras.ops.equal(self._first, 0))

@@ -12,9 +12,9 @@ from scipy.optimize import brentq
 from scipy.special import softmax
 
 from trainer.contract import Examples
+from trainer.model.training_model import LOGITS_LAYER
 from trainer.training.fit import predict
 
-LOGITS_LAYER = "logits"
 # Of the inverse temperature. At an end of it no training that learned anything has its optimum.
 _RANGE = (0.05, 20.0)
 
@@ -27,7 +27,7 @@ def cool(network: keras.Model, validation: Examples) -> float:
     log_p = np.log(np.clip(predict(network, validation.images).astype(np.float64), 1e-12, 1.0))
     inverse = inverse_temperature(log_p, validation.labels)
     for layer in network.layers:
-        if layer.name.endswith(LOGITS_LAYER):
+        if isinstance(layer, keras.layers.Dense) and layer.name.endswith(LOGITS_LAYER):
             layer.set_weights([weight * np.float32(inverse) for weight in layer.get_weights()])
     return 1 / inverse
 
