@@ -13,7 +13,6 @@ from trainer.contract import Examples
 from trainer.data.batches import visited
 from trainer.errors import TrainingError
 from trainer.model.cnn import build_cnn
-from trainer.model.residual import build_residual
 from trainer.model.training_model import with_augmentation
 from trainer.training.checkpoint import TrainingState
 from trainer.training.fit import Networks, Recipe, TrainingData, fit, predict
@@ -223,73 +222,6 @@ def test_losses_are_those_of_the_images_visited_and_of_no_others() -> None:
     logits = small_networks(dropout=False).training(inputs_of(order)[0], training=True).numpy()
     expected = -np.log(np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True))[np.arange(len(order)), labels]
     np.testing.assert_allclose(losses[order], expected, rtol=1e-3, atol=1e-3)
-
-
-def patterned(count: int, *, seed: int) -> Examples:
-    """Noise over a pattern for each class, the same everywhere: the residual network does not see where things are."""
-    tiles = np.random.default_rng(0).integers(0, 2, size=(10, 4, 4, 1), dtype=np.uint8)
-    labels = (np.arange(count) % 10).astype(np.int32)
-    noise = np.random.default_rng(seed).integers(0, 100, size=(count, 28, 28, 1), dtype=np.uint8)
-    return Examples(noise + 150 * np.tile(tiles[labels], (1, 7, 7, 1)), labels)
-
-
-def ensemble(*, second: int = 7) -> Networks:
-    """Two members, of which the second has the first weights that the seed ``second`` gives it."""
-    network, other = (
-        build_residual(filters=(8, 8), stem_filters=0, stage_depth=1, ensemble_size=2, seed=seed)
-        for seed in (7, second)
-    )
-    for layer in other.layers:
-        if layer.name.startswith("member_2"):
-            network.get_layer(layer.name).set_weights(layer.get_weights())
-    return Networks(with_augmentation(network), network, network)
-
-
-def train_ensemble(
-    networks: Networks, *, share: float = 1, start: TrainingState | None = None, **changes: Any
-) -> list[TrainingState]:
-    states: list[TrainingState] = []
-    recipe = replace(RECIPE, optimizer="muon", **changes)
-    examples = patterned(320, seed=1)
-
-    def inputs(epoch: int, losses: NDArray[np.float32]) -> tuple[Mapping[str, NDArray[Any]], Any, Any]:
-        given, _, order = (hardest_half if share < 1 else epoch_inputs)(epoch, losses)
-        chosen = examples.take(order)
-        return {**given, "image": chosen.images}, chosen.labels, order
-
-    fit(
-        networks,
-        TrainingData(320, int(share * 320), inputs, examples.images, patterned(100, seed=2)),
-        recipe=recipe,
-        start=start or recipe.initial_state(),
-        observer=Recorder(states),
-    )
-    return states
-
-
-def test_an_ensemble_that_chooses_by_loss_learns_and_goes_on_as_if_never_stopped() -> None:
-    states = train_ensemble(ensemble(), share=0.5)
-    assert max(row["val_accuracy"] for row in states[-1].history) > 0.5
-    resumed = train_ensemble(ensemble(), share=0.5, start=states[1])
-    assert bytes_of(resumed[-1]) == bytes_of(states[-1])
-    np.testing.assert_array_equal(resumed[-1].losses, states[-1].losses)
-
-
-def test_no_member_of_an_ensemble_learns_by_what_another_says() -> None:
-    def members(networks: Networks) -> tuple[list[Any], list[Any]]:
-        layers = [layer for layer in networks.network.layers if layer.weights]
-        first, second = (
-            [weights for layer in layers if layer.name.startswith(prefix) for weights in layer.get_weights()]
-            for prefix in ("member_1", "member_2")
-        )
-        return first, second
-
-    one, other, fresh = ensemble(), ensemble(second=8), ensemble()
-    for networks in (one, other):  # Which then hold the weights of their best epoch.
-        assert train_ensemble(networks, epochs=2)[-1].early_stop.best_epoch == 2
-    assert [array.tobytes() for array in members(one)[0]] == [array.tobytes() for array in members(other)[0]]
-    assert [array.tobytes() for array in members(one)[0]] != [array.tobytes() for array in members(fresh)[0]]
-    assert [array.tobytes() for array in members(one)[1]] != [array.tobytes() for array in members(other)[1]]
 
 
 TRIANGULAR = replace(RECIPE, schedule="triangular", warmup_fraction=0.25)

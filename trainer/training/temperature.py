@@ -12,9 +12,9 @@ from scipy.optimize import brentq
 from scipy.special import softmax
 
 from trainer.contract import Examples
-from trainer.model.training_model import LOGITS_LAYER
 from trainer.training.fit import predict
 
+LOGITS_LAYER = "logits"
 # Of the inverse temperature. At an end of it no training that learned anything has its optimum.
 _RANGE = (0.05, 20.0)
 
