@@ -9,11 +9,20 @@ from collections.abc import Iterable
 from trainer import logs
 from trainer.errors import Interrupted, StorageError, TrainerError
 
+_noticed: list[str] = []
+
 
 def interrupt_on_signals() -> None:
     """From now on SIGTERM and SIGINT raise Interrupted."""
+    _noticed.clear()
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGINT, _interrupt)
+
+
+def raise_if_interrupted() -> None:
+    """Raise Interrupted again if a signal has raised it before: what is raised in a destructor Python passes over."""
+    if _noticed:
+        raise Interrupted(_noticed[0])
 
 
 def fail(command: str, error: TrainerError | Interrupted | OSError, *, verbose: bool, log_format: str = "text") -> int:
@@ -54,4 +63,5 @@ def _say_json(line: str, error: TrainerError | Interrupted, *, verbose: bool) ->
 
 def _interrupt(number: int, _frame: object) -> None:
     name = signal.Signals(number).name
-    raise Interrupted(f"interrupted by {name} – run the same command again to go on where it stopped")
+    _noticed.append(f"interrupted by {name} – run the same command again to go on where it stopped")
+    raise Interrupted(_noticed[-1])

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, TextIO
 from trainer import logs
 from trainer.cloud.search_space import SEARCH_SPACE, Choice, SearchSpace
 from trainer.commandline import flag, read_flags
-from trainer.ending import fail, interrupt_on_signals
+from trainer.ending import fail, interrupt_on_signals, raise_if_interrupted
 from trainer.errors import Interrupted, SettingsError, StorageError, TrainerError, TrainingError
 from trainer.fields import as_text
 from trainer.settings import FIELDS, Settings
@@ -159,6 +159,7 @@ class Search:
                 if not self._running:
                     return
                 time.sleep(POLL_SECONDS)
+                raise_if_interrupted()
                 self._running = [pair for pair in self._running if not self._follow(*pair)]
         finally:
             for _, process in self._running:

@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -47,3 +49,30 @@ def test_under_vertex_even_a_wrong_flag_is_an_object(capsys, mark):
     out, err = capsys.readouterr()
     assert "--no-such-flag" in json.loads(out)["message"]
     assert err == ""
+
+
+SWALLOWED = """
+import os, signal, sys
+from trainer.ending import fail, interrupt_on_signals, raise_if_interrupted
+from trainer.errors import Interrupted
+
+class Finalized:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+        len("heard here")
+
+interrupt_on_signals()
+raise_if_interrupted()
+Finalized()
+print("passed over", flush=True)
+try:
+    raise_if_interrupted()
+except Interrupted as error:
+    sys.exit(fail("command", error, verbose=False))
+"""
+
+
+def test_a_signal_that_a_destructor_swallowed_is_asked_for_again():
+    done = subprocess.run([sys.executable, "-c", SWALLOWED], capture_output=True, text=True, check=False)
+    assert (done.stdout, done.returncode) == ("passed over\n", 9), done.stderr
+    assert done.stderr.splitlines()[-1].startswith("command: interrupted by SIGTERM")
