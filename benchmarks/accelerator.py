@@ -110,22 +110,13 @@ def main(argv: Sequence[str]) -> None:
     os.environ["KERAS_BACKEND"] = "jax"  # Keras reads it when it is imported.
     rows = []
     for preset in options.presets:
+        recipe = ["--preset", preset, *options.flags]
         runs = []
         for seed in options.seeds:
-            command = [
-                "--data",
-                "fashion-mnist",
-                "--preset",
-                preset,
-                "--backend",
-                "jax",
-                *options.flags,
-                "--seed",
-                str(seed),
-            ]
+            command = ["--data", "fashion-mnist", "--backend", "jax", *recipe, "--seed", str(seed)]
             runs.append(measure(prepare(trainer_settings.parse(command, os.environ))))
             print(f"{preset}: {runs[-1]}", file=sys.stderr)
-        rows.append(row(f"`{' '.join(['--preset', preset, *options.flags])}`", runs))
+        rows.append(row(f"`{' '.join(recipe)}`", runs))
     from trainer.model.precision import accelerators
 
     packages = ", ".join(f"{name} {version}" for name, version in versions().items() if name in ("jax", "keras"))

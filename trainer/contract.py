@@ -24,6 +24,8 @@ IMAGE_SHAPE = (28, 28, 1)
 
 INPUT_NAME = "image"
 OUTPUT_NAME = "probabilities"
+#: The layer that training learns by. What each member of an ensemble has of it, its name ends with.
+LOGITS_LAYER = "logits"
 
 METADATA_DIR = "metadata"
 #: All that a model folder may hold at its top, but for the manifest.

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import keras
 
-from trainer.contract import IMAGE_SHAPE, INPUT_NAME, NUM_CLASSES, OUTPUT_NAME
+from trainer.contract import IMAGE_SHAPE, INPUT_NAME, LOGITS_LAYER, NUM_CLASSES, OUTPUT_NAME
 from trainer.model.initializers import layer_seeds
 from trainer.model.layers import ByteDropout, FusedBatchNormalization, SmallMapConv2D
 
@@ -36,7 +36,7 @@ def build_cnn(
         x = _conv_block(x, channels, name=f"conv_{number}", dropout=conv_dropout, seeds=seeds, dtype=dtype)
     x = keras.layers.Flatten(dtype=dtype, name="flatten")(x)
     x = _dense_block(x, dense_units, name="dense", dropout=dense_dropout, seeds=seeds, dtype=dtype)
-    logits = keras.layers.Dense(NUM_CLASSES, kernel_initializer=_glorot(seeds), dtype="float32", name="logits")(x)
+    logits = keras.layers.Dense(NUM_CLASSES, kernel_initializer=_glorot(seeds), dtype="float32", name=LOGITS_LAYER)(x)
     probabilities = keras.layers.Softmax(dtype="float32", name=OUTPUT_NAME)(logits)
     return keras.Model(image, probabilities, name="cnn")
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import keras
 
-from trainer.contract import IMAGE_SHAPE, INPUT_NAME, NUM_CLASSES, OUTPUT_NAME
+from trainer.contract import IMAGE_SHAPE, INPUT_NAME, LOGITS_LAYER, NUM_CLASSES, OUTPUT_NAME
 from trainer.model.initializers import layer_seeds
 from trainer.model.layers import FusedBatchNormalization, SmallMapConv2D
 
@@ -46,7 +46,7 @@ def build_residual(
         prefixes = [f"member_{number}_" for number in range(1, ensemble_size + 1)]
         members = [_logits(x, shape, prefix=prefix, seeds=seeds, dtype=dtype) for prefix in prefixes]
         rows = [keras.layers.Reshape((1, NUM_CLASSES), dtype="float32")(member) for member in members]
-        each = keras.layers.Concatenate(axis=1, dtype="float32", name="logits")(rows)
+        each = keras.layers.Concatenate(axis=1, dtype="float32", name=LOGITS_LAYER)(rows)
         logits = keras.layers.GlobalAveragePooling1D(dtype="float32", name="mean_logits")(each)
     probabilities = keras.layers.Softmax(dtype="float32", name=OUTPUT_NAME)(logits)
     return keras.Model(image, probabilities, name="residual")
@@ -67,7 +67,9 @@ def _logits(x: keras.KerasTensor, shape: _Shape, *, prefix: str, seeds: Iterator
         x = _halved(x, channels, name=f"{prefix}stage_{number}_a", seeds=seeds, dtype=dtype)
         x = _refined(x, shape.stage_depth, name=f"{prefix}stage_{number}", seeds=seeds, dtype=dtype)
     x = keras.layers.GlobalMaxPooling2D(dtype=dtype, name=f"{prefix}maximum")(x)
-    return keras.layers.Dense(NUM_CLASSES, kernel_initializer=_he(seeds), dtype="float32", name=f"{prefix}logits")(x)
+    return keras.layers.Dense(
+        NUM_CLASSES, kernel_initializer=_he(seeds), dtype="float32", name=f"{prefix}{LOGITS_LAYER}"
+    )(x)
 
 
 def _halved(x: keras.KerasTensor, channels: int, *, name: str, seeds: Iterator[int], dtype: str) -> keras.KerasTensor:

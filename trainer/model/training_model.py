@@ -2,12 +2,11 @@
 
 import keras
 
-from trainer.contract import IMAGE_SHAPE, INPUT_NAME
+from trainer.contract import IMAGE_SHAPE, INPUT_NAME, LOGITS_LAYER
 from trainer.model.augment import AffineWarp
 from trainer.model.spread import Spread
 
 TRANSFORM_NAME = "transform"
-LOGITS_LAYER = "logits"
 
 
 # A patch covers between a fiftieth and two fifths of an image, as in the paper.

@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq
 from scipy.special import softmax
 
-from trainer.contract import Examples
+from trainer.contract import LOGITS_LAYER, Examples
 from trainer.training.fit import predict
 
-LOGITS_LAYER = "logits"
 # Of the inverse temperature. At an end of it no training that learned anything has its optimum.
 _RANGE = (0.05, 20.0)
 
