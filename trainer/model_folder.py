@@ -108,8 +108,10 @@ def describe_run(job: Job, trained: Trained) -> dict[str, Any]:
     """``params.json``: every resolved setting, and where and with what the model was made."""
     from trainer.artifacts import provenance
     from trainer.model.precision import accelerators, backend
+    from trainer.training_run import visits
 
     state = trained.state
+    images_seen = state.epoch * visits(len(job.split.train), job.settings)
     return {
         "run_id": job.run_id,
         "command": job.settings.command(),
@@ -121,7 +123,8 @@ def describe_run(job: Job, trained: Trained) -> dict[str, Any]:
         "split_fingerprint": job.split.fingerprint,
         "epochs_run": state.epoch,
         "training_seconds": round(state.seconds, 1),
-        "images_per_second": round(state.epoch * len(job.split.train) / state.seconds, 1),
+        "images_seen": images_seen,
+        "images_per_second": round(images_seen / state.seconds, 1),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "commit": provenance.commit(job.settings.commit),
         "code_fingerprint": provenance.code_fingerprint(),

@@ -60,7 +60,8 @@ def example_params() -> dict[str, Any]:
         "created": "2026-01-02T03:04:05+00:00",
         "training_seconds": 187.4,
         "epochs_run": 14,
-        "images_per_second": 4120.7,
+        "images_seen": 756_000,
+        "images_per_second": 4034.2,
     }
 
 

@@ -137,6 +137,7 @@ def run_facts(facts: Facts) -> list[tuple[str, str]]:
         ("Epochs run", count(params.get("epochs_run"))),
         ("Best epoch (lowest validation loss)", count(facts.metrics.get("best_epoch"))),
         ("Training time", duration(params.get("training_seconds"))),
+        ("Images seen in training", count(params.get("images_seen"))),
         ("Training speed, images per second", count(params.get("images_per_second"))),
         ("Precision", setting_value(params.get("precision"))),
         ("Backend", setting_value(params.get("backend"))),
