@@ -97,7 +97,7 @@ def verify(registry: Registry, options: argparse.Namespace) -> Report:
     broken = [f"{version}: {fault}" for version, found in faults.items() for fault in found] + of_history
     if not broken:
         return Report(document)
-    received = "; ".join(broken[:5]) + (f"; and {len(broken) - 5} more" if len(broken) > 5 else "")  # noqa: PLR2004
+    received = "; ".join(broken[:5]) + (f"; and {len(broken) - 5} more" if len(broken) > 5 else "")
     do = "restore the registry from a backup"
     return Report(
         document,

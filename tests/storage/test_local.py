@@ -185,7 +185,7 @@ open_folder({str(tmp_path)!r}).write("x", bytes(100_000))
         resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
 
     command = [sys.executable, "-B", "-c", script]
-    run = subprocess.run(command, capture_output=True, text=True, check=False, preexec_fn=limit)  # noqa: PLW1509
+    run = subprocess.run(command, capture_output=True, text=True, check=False, preexec_fn=limit)
     assert "the file is too large – expected a file that this process may write" in run.stderr
     assert _everything(tmp_path) == []
 

@@ -155,7 +155,7 @@ def test_it_also_runs_as_a_process(tmp_path: Path) -> None:
             while not port_file.exists() and time.monotonic() < deadline:
                 time.sleep(0.02)
             url = f"http://127.0.0.1:{port_file.read_text()}/storage/v1/b/my-bucket"
-            with urllib.request.urlopen(url) as answer:  # noqa: S310 – an address of our own
+            with urllib.request.urlopen(url) as answer:
                 assert b'"name": "my-bucket"' in answer.read()
         finally:
             process.kill()

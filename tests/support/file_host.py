@@ -107,9 +107,9 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(length))
         self.end_headers()
 
-    def do_GET(self) -> None:  # noqa: N802 – the name that http.server calls
+    def do_GET(self) -> None:
         self.host.requests.append(self.path)
         self.host.answers.get(self.path, refuses(HTTPStatus.NOT_FOUND))(self)
 
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002, ARG002 – http.server's signature
+    def log_message(self, format: str, *args: object) -> None:
         """Quiet."""

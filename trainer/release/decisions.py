@@ -146,7 +146,7 @@ def rollback(index: Index, *, seen: Index, why: str) -> Change:
     # The whole list: the version to restore must be the one that was seen, too.
     if index.production != seen.production:
         raise _moved("production", seen.in_production, index.in_production)
-    if len(index.production) < 2:  # noqa: PLR2004 – one to leave and one to return to
+    if len(index.production) < 2:  # One to leave and one to return to.
         raise SettingsError(
             "there is nothing to roll back to",
             expected="two promotions or more",
