@@ -73,7 +73,7 @@ def test_a_service_that_is_away_for_a_moment_changes_nothing(server: JobServer) 
     server.fail_next("/entries", 500, "away", count=3)
     end, shown = watch(server)
     assert end.succeeded
-    assert sum("warning: the job's log can't be read" in line for line in shown) == 1
+    assert sum("warning: Cloud Logging can't be reached" in line for line in shown) == 1
 
 
 def test_a_job_that_vanishes_ends_with_an_error(server: JobServer) -> None:
@@ -110,6 +110,7 @@ SEEN = [
     (STATUS.format(9), "it goes on"),
     (STATUS.format(139), "native code"),
     (STATUS.format(137), "out of memory"),
+    ("The replica workerpool0-0 exited with code 3", "the data are missing"),
     ("The following quota metrics exceed quota limits: aiplatform.googleapis.com/custom_model_training_cpus", "quota"),
     ("Resources are insufficient in region: us-central1. Please try a different region", "no such machine free"),
     ("Replica workerpool0-0 was preempted 7 times", "spot machine"),
@@ -138,7 +139,17 @@ def test_the_services_words_count_more_than_the_log() -> None:
     assert "quota" in usual_cause("The following quota metrics exceed quota limits: x", "permission denied")
 
 
-@pytest.mark.parametrize(("text", "code"), [(STATUS.format(7), 7), (STATUS.format(1), None), ("no reason", None)])
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        *((STATUS.format(code), code) for code in (2, 3, 4, 5, 7, 9)),
+        ("exited with code 3", 3),
+        (STATUS.format(1), None),
+        (STATUS.format(137), None),
+        (STATUS.format(33), None),
+        ("no reason", None),
+    ],
+)
 def test_only_codes_of_ours_are_passed_on(text: str, code: int | None) -> None:
     assert exit_code_in(text) == code
 

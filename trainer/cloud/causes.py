@@ -3,12 +3,19 @@
 import re
 from typing import NamedTuple
 
+from trainer.errors import Interrupted, TrainerError
+
 
 class Cause(NamedTuple):
     """``signs``: a pattern in the service's words or the log; ``sentence``: what is usually behind it, what to do."""
 
     signs: str
     sentence: str
+
+
+def _ended_with(*codes: int) -> str:
+    """A pattern: a replica ended with one of these exit codes, which is the pattern's group."""
+    return rf"(?:status|code)(?: of)?:? ({'|'.join(map(str, codes))})\b"
 
 
 #: The first that matches counts: what is special stands before what is general.
@@ -36,7 +43,7 @@ CAUSES = (
     ),
     Cause(r"exec format error", "the image is for another processor: build it on Cloud Build, or for linux/amd64"),
     Cause(
-        r"OOM|out of memory|out-of-memory|status (of )?137\b|ran out of memory",
+        rf"OOM|out of memory|out-of-memory|{_ended_with(137)}",
         "the replica ran out of memory: take a larger machine, or a smaller --batch-size",
     ),
     Cause(r"No space left", "the boot disk is full: raise diskSpec.bootDiskSizeGb"),
@@ -44,21 +51,18 @@ CAUSES = (
         r"CUDA_ERROR|no CUDA|libcuda|Failed to initialize NVML",
         "the GPU can't be used: use the gpu image with a machine that has one, and look at the driver's version",
     ),
+    Cause(_ended_with(2), "a setting is wrong (exit code 2): the last line of the log says which"),
+    Cause(_ended_with(3), "the data are missing or malformed (exit code 3): the last line of the log says how"),
+    Cause(_ended_with(4), "the loss was not finite, or nothing was learned (exit code 4): lower --learning-rate"),
     Cause(
-        r"status (of )?2\b",
-        "a setting is wrong (exit code 2): the last line of the log says which",
-    ),
-    Cause(r"status (of )?3\b", "the data are missing or malformed (exit code 3): the last line of the log says how"),
-    Cause(r"status (of )?4\b", "the loss was not finite, or nothing was learned (exit code 4): lower --learning-rate"),
-    Cause(
-        r"status (of )?5\b",
+        _ended_with(5),
         "something could not be read or written (exit code 5): mostly the service account's rights on the bucket, or "
         "an output folder that holds the model of other settings",
     ),
-    Cause(r"status (of )?7\b", "a release gate refused the model (exit code 7): see docs/gates.md and the report"),
-    Cause(r"status (of )?9\b|status (of )?143\b", "the replica was stopped (exit code 9): submit it again, it goes on"),
+    Cause(_ended_with(7), "a release gate refused the model (exit code 7): see docs/gates.md and the report"),
+    Cause(_ended_with(9, 143), "the replica was stopped (exit code 9): submit it again, it goes on"),
     Cause(
-        r"status (of )?(6|11|134|139)\b",
+        _ended_with(6, 11, 134, 139),
         "the process crashed in native code, also after Vertex AI's retries: see the lines before, and try float32",
     ),
     Cause(r"ModuleNotFoundError|ImportError", "the image lacks a package: build it from this commit's lock file"),
@@ -74,9 +78,8 @@ CAUSES = (
 
 UNKNOWN = "no usual cause fits: see the lines above, and the job in the console"
 
-_STATUS = re.compile(r"(?:status|code)(?: of)?:? (\d+)\b")
 #: Exit codes with a meaning of ours; others are the platform's.
-_OURS = (2, 3, 4, 5, 7, 9)
+_OURS = {kind.exit_code for kind in (*TrainerError.__subclasses__(), Interrupted)}
 
 
 def usual_cause(*texts: str) -> str:
@@ -90,5 +93,5 @@ def usual_cause(*texts: str) -> str:
 
 def exit_code_in(text: str) -> int | None:
     """The exit code of ours that the service says a replica ended with."""
-    match = _STATUS.search(text)
-    return int(match[1]) if match and int(match[1]) in _OURS else None
+    match = re.search(_ended_with(*_OURS), text, flags=re.IGNORECASE)
+    return int(match[1]) if match else None

@@ -122,8 +122,10 @@ def _single(value: Any, field: "FieldDescriptor", path: str) -> Iterator[Finding
             offered = _offered(names)
             do = nearest(str(value).replace("-", "_"), offered, f"use one of {', '.join(offered)}")
             yield Finding("enum", path, f"one of {len(offered)} names such as {offered[-1]}", str(value), do)
-    elif not _is_scalar(value, field):
-        yield _wrong_type(path, _SCALARS[field.cpp_type], value)
+    else:
+        expected, fits = _scalar(value, field)
+        if not fits:
+            yield _wrong_type(path, expected, value)
 
 
 def _offered(names: list[str]) -> list[str]:
@@ -143,25 +145,19 @@ def _message(value: Any, message: "Descriptor", path: str) -> Iterator[Finding]:
         yield from _walk(value, message, path)
 
 
-_STRING, _BOOL, _WHOLE, _REAL = 9, 7, (1, 2, 3, 4), (5, 6)
-_SCALARS = {
-    _STRING: "a text",
-    _BOOL: "true or false",
-    **dict.fromkeys(_WHOLE, "a whole number"),
-    **dict.fromkeys(_REAL, "a number"),
-}
+def _scalar(value: Any, field: "FieldDescriptor") -> tuple[str, bool]:
+    """What ``field`` takes, which is neither a message nor an enum, and whether ``value`` is such."""
+    from google.protobuf.descriptor import FieldDescriptor as Kind
 
-
-def _is_scalar(value: Any, field: "FieldDescriptor") -> bool:
-    if field.cpp_type == _STRING:
-        return isinstance(value, str)
-    if field.cpp_type == _BOOL:
-        return isinstance(value, bool)
-    if isinstance(value, bool):
-        return False
-    if field.cpp_type in _WHOLE:
-        return isinstance(value, int) or (isinstance(value, str) and value.isdigit())
-    return isinstance(value, (int, float))
+    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+    if field.cpp_type == Kind.CPPTYPE_STRING:
+        return "a text", isinstance(value, str)
+    if field.cpp_type == Kind.CPPTYPE_BOOL:
+        return "true or false", isinstance(value, bool)
+    if field.cpp_type in (Kind.CPPTYPE_FLOAT, Kind.CPPTYPE_DOUBLE):
+        return "a number", is_number
+    # 64 bits don't fit into a number of JSON, so that a text of digits is one too.
+    return "a whole number", (is_number and isinstance(value, int)) or (isinstance(value, str) and value.isdigit())
 
 
 def _wrong_type(path: str, expected: str, value: Any) -> Finding:
