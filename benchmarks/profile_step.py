@@ -1,5 +1,5 @@
 """Where a training step's time goes, by kind of op, how much of an epoch passes outside the compiled step, and how long
-a step's products would take at the speed of a large matrix product.
+a step's products would take at the speed of a large matrix product; beside them, what the job does after an epoch.
 
     python -m benchmarks.profile_step [--images 54000] [-- FLAGS OF trainer.task]
 
@@ -14,8 +14,8 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -30,10 +30,20 @@ from benchmarks.document import benchmark_parser, hardware_line, replace_section
 from trainer import settings as flags_of_trainer
 from trainer.contract import IMAGE_SHAPE, Examples
 from trainer.model.precision import dtype_policy, resolve_precision
-from trainer.model.training_model import with_augmentation
 from trainer.settings import Settings
-from trainer.training.fit import compile_for_training, train_epoch
-from trainer.training_run import epoch_inputs, network_builder, recipe_of
+from trainer.storage import open_folder
+from trainer.training.checkpoint import Checkpoints, TrainingState
+from trainer.training.fit import predict, train_epoch
+from trainer.training.statistics import StatisticsMeter
+from trainer.training_run import (
+    CALIBRATION_IMAGES,
+    compiled_model,
+    epoch_inputs,
+    network_builder,
+    recipe_of,
+    steps_per_epoch,
+    visits,
+)
 
 import keras  # isort: skip – after trainer.model, which starts it
 import tensorflow as tf  # isort: skip
@@ -42,8 +52,8 @@ import tensorflow as tf  # isort: skip
 OP_EVENT = re.compile(r"(?P<name>.*[^:]):(?P<kind>_?[A-Z]\w+)")
 #: Kinds that only call the ops which are seen as well.
 CALLS = {"StatefulPartitionedCall", "PartitionedCall", "While", "If", "StatelessIf", "StatelessWhile"}
-#: The layer's name in ``trainer.model.training_model``.
-AUGMENTATION = "/augment"
+#: The layers' names in ``trainer.model.training_model``.
+AUGMENTATION = ("/augment", "/erase")
 SHOWN = 15
 #: Rows and columns of the matrices whose product tells how fast the processor multiplies.
 MATRIX, PRODUCTS = 4096, 5
@@ -71,12 +81,12 @@ class Trainer:
         self.precision = resolve_precision(settings.precision)
         noise = random.integers(0, 256, (images, *IMAGE_SHAPE), dtype=np.uint8)
         examples = Examples(noise, random.integers(0, 10, images).astype(np.int32))
-        network = network_builder(settings)(dtype=dtype_policy(self.precision))
-        self.steps = -(-images // settings.batch_size)
-        self.operations = training_operations(network, images) / self.steps
-        self._model = with_augmentation(network)
-        self._recipe = recipe_of(settings)
-        compile_for_training(self._model, self._recipe, self.steps)
+        self._network = network_builder(settings)(dtype=dtype_policy(self.precision))
+        self.visits, self.steps = visits(images, settings), steps_per_epoch(images, settings)
+        self.operations = training_operations(self._network, self.visits) / self.steps
+        self.validated = round(images * settings.val_fraction / (1 - settings.val_fraction))
+        self._model, self._recipe = compiled_model(self._network, settings, images=images), recipe_of(settings)
+        self._noise = noise
         self._inputs = partial(epoch_inputs, examples, settings, 1, np.zeros(images, dtype=np.float32))
         self._compiled = 0.0
         self._model.make_train_function()
@@ -96,6 +106,35 @@ class Trainer:
         inputs, labels, _ = self._inputs()
         train_epoch(self._model, inputs, labels, 1, self._recipe, keras.callbacks.Callback())
         return Epoch(time.perf_counter() - started, self._compiled)
+
+    def after_epoch(self) -> dict[str, float]:
+        """Seconds of each thing that the job does between two epochs, as it takes from the second epoch on."""
+        with tempfile.TemporaryDirectory(prefix="checkpoints-") as folder:
+            checkpoints = Checkpoints(open_folder(folder), {})
+            meter = StatisticsMeter(self._network, self._noise[:CALIBRATION_IMAGES])
+            validation = np.resize(self._noise, (self.validated, *IMAGE_SHAPE))
+            parts = {
+                "measuring batch normalisation's statistics": meter.measure,
+                f"validating on {self.validated:,} images": partial(predict, self._network, validation),
+                "writing a checkpoint": lambda: checkpoints.save(self._state()),
+            }
+            for part in parts.values():
+                part()
+            return {name: seconds_of(part) for name, part in parts.items()}
+
+    def _state(self) -> TrainingState:
+        model, optimizer = (
+            [keras.ops.convert_to_numpy(variable) for variable in owner.variables]
+            for owner in (self._model, self._model.optimizer)
+        )
+        start = self._recipe.initial_state()
+        return replace(start, model=model, optimizer=optimizer, best=self._network.get_weights())
+
+
+def seconds_of(part: Callable[[], object]) -> float:
+    started = time.perf_counter()
+    part()
+    return time.perf_counter() - started
 
 
 def profile(trainer: Trainer) -> Counter[tuple[str, bool]]:
@@ -121,7 +160,8 @@ def seconds_by_op(trace: bytes) -> Counter[tuple[str, bool]]:
             for event in line.events:
                 found = OP_EVENT.fullmatch(plane.event_metadata[event.metadata_id].name)
                 if found and found["kind"] not in CALLS:
-                    seconds[found["kind"], AUGMENTATION in found["name"]] += event.duration_ps / 1e12
+                    augments = any(layer in found["name"] for layer in AUGMENTATION)
+                    seconds[found["kind"], augments] += event.duration_ps / 1e12
     return seconds
 
 
@@ -150,13 +190,14 @@ def table(seconds: Mapping[tuple[str, bool], float]) -> str:
     )
 
 
-def summary(seconds: Mapping[tuple[str, bool], float], clocked: Epoch) -> str:
+def summary(seconds: Mapping[tuple[str, bool], float], clocked: Epoch, after: Mapping[str, float]) -> str:
     augmenting = sum(spent for (_, augments), spent in seconds.items() if augments) / sum(seconds.values())
+    parts = ", ".join(f"{name} ({spent:.2f} s)" for name, spent in after.items())
     return (
         f"The augmentation takes {augmenting:.1%} of a step (aim: {AUGMENTATION_TARGET:.0%} at most). Of an epoch's "
         f"{clocked.seconds:.1f} s without the profiler, {clocked.outside:.1%} pass outside the step (aim: "
         f"{OUTSIDE_TARGET:.0%} at most): drawing the warps, shuffling, averaging the weights, Keras's bookkeeping. "
-        "Validation, after the epoch, is not in it."
+        f"Not in it is what the job does after an epoch: {parts}, {sum(after.values()):.2f} s in all."
     )
 
 
@@ -172,7 +213,7 @@ def limit(operations: float, rate: float, step_seconds: float) -> str:
 
 def main(argv: Sequence[str]) -> None:
     parser = benchmark_parser(__doc__)
-    parser.add_argument("--images", type=int, default=54_000, help="of an epoch (default 54000)")
+    parser.add_argument("--images", type=int, default=54_000, help="to train on (default 54000)")
     parser.add_argument("flags", nargs="*", help="flags of trainer.task, after --")
     options = parser.parse_args(argv)
     trainer = Trainer(flags_of_trainer.parse(options.flags, {}), options.images)
@@ -182,11 +223,12 @@ def main(argv: Sequence[str]) -> None:
     needed = limit(trainer.operations, matrix_product_rate(trainer.precision), clocked.compiled / trainer.steps)
     command = " ".join(["python -m benchmarks.profile_step --", *options.flags])
     context = (
-        f"Measured {datetime.now(UTC):%Y-%m-%d} by `{command}`, one epoch of {options.images:,} images, "
-        f"{trainer.precision}. {hardware_line()} tensorflow {tf.__version__}. A share is that of the time during which "
+        f"Measured {datetime.now(UTC):%Y-%m-%d} by `{command}`, one epoch, which visits "
+        f"{trainer.visits:,} of {options.images:,} images, {trainer.precision}. {hardware_line()} "
+        f"tensorflow {tf.__version__}. A share is that of the time during which "
         "ops of this kind ran; two may run at once, and one may use both cores."
     )
-    text = f"{context}\n\n{table(seconds)}\n\n{summary(seconds, clocked)}\n\n{needed}"
+    text = f"{context}\n\n{table(seconds)}\n\n{summary(seconds, clocked, trainer.after_epoch())}\n\n{needed}"
     replace_section(options.document, "training step", text)
 
 

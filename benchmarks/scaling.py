@@ -42,17 +42,17 @@ class Layout:
 
 @dataclass
 class Job:
-    """The processes of a layout, and their images per second in each round."""
+    """The processes of a layout, the images that a round visits, and their images per second in each round."""
 
     layout: Layout
     replicas: list[Contender]
-    images: int
+    visits: int
     speeds: list[float] = field(default_factory=list)
 
     def take_turn(self) -> None:
         for replica in self.replicas:
             replica.tell("go")
-        self.speeds.append(self.images / max(float(replica.answer()) for replica in self.replicas))
+        self.speeds.append(self.visits / max(float(replica.answer()) for replica in self.replicas))
 
     def end(self) -> None:
         for replica in self.replicas:  # All of them before one is waited for: they part together.
@@ -75,7 +75,8 @@ def start(layout: Layout, cores: Sequence[int], images: int, flags: Sequence[str
         with confined(layout.cores(rank, cores)):
             arguments = (addresses, str(rank), str(images), *flags)
             started.append(launched(sys.executable, "replica", *arguments, KERAS_BACKEND="jax"))
-    return Job(layout, [greeted(f"replica of {layout.name}", process) for process in started], images)
+    replicas = [greeted(f"replica of {layout.name}", process) for process in started]
+    return Job(layout, replicas, replicas[0].about["visits"])
 
 
 @contextmanager
@@ -114,7 +115,7 @@ def main(argv: Sequence[str]) -> None:
     parser = benchmark_parser(__doc__)
     parser.add_argument("--processes", type=int, nargs="+", default=[1, 2, 4], help="of a job (default 1 2 4)")
     parser.add_argument("--rounds", type=int, default=5, help="turns of each layout (default 5)")
-    parser.add_argument("--images", type=int, default=IMAGES, help=f"of a turn (default {IMAGES})")
+    parser.add_argument("--images", type=int, default=IMAGES, help=f"of an epoch (default {IMAGES})")
     parser.add_argument("flags", nargs="*", help="flags of trainer.task, after --")
     options = parser.parse_args(argv)
     cores, flags = sorted(os.sched_getaffinity(0)), (*FLAGS, *options.flags)
@@ -127,7 +128,7 @@ def main(argv: Sequence[str]) -> None:
         job.end()
     context = (
         f"Measured {datetime.now(UTC):%Y-%m-%d} by `python -m benchmarks.scaling`, n = {options.rounds} rounds of "
-        f"{options.images:,} images each, taking turns; `{' '.join(flags)}`, the batch being that of all processes "
+        f"{jobs[0].visits:,} images each, taking turns; `{' '.join(flags)}`, the batch being that of all processes "
         f"together. {hardware_line()} jax {jobs[0].replicas[0].about['jax']}."
     )
     replace_section(options.document, "scaling", f"{context}\n\n{table(jobs)}")

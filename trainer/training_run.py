@@ -30,8 +30,9 @@ from trainer.settings import Settings
 from trainer.storage import open_folder
 from trainer.training import replicas
 from trainer.training.checkpoint import Checkpoints, TrainingState
-from trainer.training.fit import Networks, Observer, Recipe, TrainingData, fit
+from trainer.training.fit import Networks, Observer, Recipe, TrainingData, compile_for_training, fit
 from trainer.training.hypertune import DEFAULT_FILE, TrialReports
+from trainer.training.losses import LossOfEach
 from trainer.training.progress import EpochReporter, Follower, Listener
 from trainer.training.temperature import cool
 
@@ -95,7 +96,7 @@ def train_network(
     with observer(job, checkpoints, start, images=len(train_part)) as watching:
         return fit(
             Networks(
-                with_augmentation(network, erase_probability=settings.erase_probability, seed=settings.seed),
+                training_model(network, settings),
                 network,
                 spread(network) if replicas.several() else network,
             ),
@@ -119,7 +120,7 @@ def observer(
         reporter = EpochReporter(
             checkpoints,
             epochs=settings.epochs,
-            steps=ceil(visits(images, settings) / settings.batch_size),
+            steps=steps_per_epoch(images, settings),
             terminal=settings.log_format == "text" and sys.stderr.isatty(),
             listeners=listeners(job, start, resources),
         )
@@ -194,6 +195,22 @@ def as_served(network: "keras.Model", settings: Settings) -> "keras.Model":
     return network
 
 
+def training_model(network: "keras.Model", settings: Settings) -> "keras.Model":
+    """``network`` behind its augmentation, as ``with_augmentation`` describes it, and as the settings ask for it."""
+    return with_augmentation(network, erase_probability=settings.erase_probability, seed=settings.seed)
+
+
+def compiled_model(network: "keras.Model", settings: Settings, *, images: int) -> "keras.Model":
+    """The training model with the step of a job of ``images`` training images, for who looks at the step alone.
+
+    ``fit`` compiles it so, and a test compares the two.
+    """
+    model, visited_images = training_model(network, settings), visits(images, settings)
+    tracker = [LossOfEach(visited_images)] if visited_images < images else []
+    compile_for_training(model, recipe_of(settings), steps_per_epoch(images, settings), metrics=tracker)
+    return model
+
+
 def recipe_of(settings: Settings) -> Recipe:
     """The part of the settings that the training loop needs."""
     return Recipe(**{item.name: getattr(settings, item.name) for item in fields(Recipe)})
@@ -214,6 +231,11 @@ def training_data(job: Job, train_part: Examples) -> TrainingData:
 def visits(images: int, settings: Settings) -> int:
     """How many of ``images`` an epoch visits."""
     return max(1, round(settings.visit_fraction * images))
+
+
+def steps_per_epoch(images: int, settings: Settings) -> int:
+    """How many batches these visits are, of which the last may be smaller."""
+    return ceil(visits(images, settings) / settings.batch_size)
 
 
 def epoch_inputs(

@@ -8,19 +8,17 @@ import numpy as np
 from benchmarks.contenders.turns import batch_size, data, take_turns
 from trainer.contract import Examples
 from trainer.model.precision import dtype_policy
-from trainer.model.training_model import with_augmentation
 from trainer.settings import Settings
-from trainer.training.fit import compile_for_training, train_epoch
-from trainer.training_run import epoch_inputs, network_builder, recipe_of
+from trainer.training.fit import train_epoch
+from trainer.training_run import compiled_model, epoch_inputs, network_builder, recipe_of
 
 import keras  # isort: skip – after trainer.model, which starts it
 
 
 def epoch_of(examples: Examples, settings: Settings) -> Callable[[], object]:
-    """Trains one epoch of ``examples`` whenever it is called."""
-    model = with_augmentation(network_builder(settings)(dtype=dtype_policy(settings.precision)))
-    recipe = recipe_of(settings)
-    compile_for_training(model, recipe, steps_per_epoch=-(-len(examples) // settings.batch_size))
+    """Trains one epoch of ``examples``, of which it visits as many as the settings say, whenever it is called."""
+    network = network_builder(settings)(dtype=dtype_policy(settings.precision))
+    model, recipe = compiled_model(network, settings, images=len(examples)), recipe_of(settings)
     no_losses = np.zeros(len(examples), dtype=np.float32)
     silent = keras.callbacks.Callback()
 

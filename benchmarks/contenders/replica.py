@@ -1,7 +1,7 @@
 """This project as one of several replicas, on JAX.
 
 Arguments: the addresses of all replicas, separated by commas; the rank of this one; how many images; then flags of
-``trainer.task``.
+``trainer.task``. Tells how many of the images it visits in a turn.
 """
 
 import os
@@ -12,6 +12,7 @@ from benchmarks.contenders.turns import data, take_turns
 from trainer import settings
 from trainer.contract import Examples
 from trainer.training import replicas
+from trainer.training_run import visits
 
 import jax  # isort: skip – after trainer.model, which starts Keras
 
@@ -26,8 +27,9 @@ def main(addresses: str, rank: str, images: str, *flags: str) -> None:
     devices = replicas.use_all_devices()
     if devices != len(found):
         raise SystemExit(f"{devices} devices for {len(found)} replicas: this measures one device in each")
-    epoch = epoch_of(Examples(*data(int(images))), settings.parse(flags, {"KERAS_BACKEND": "jax"}))
-    take_turns(epoch, jax=jax.__version__)
+    asked = settings.parse(flags, {"KERAS_BACKEND": "jax"})
+    epoch = epoch_of(Examples(*data(int(images))), asked)
+    take_turns(epoch, jax=jax.__version__, visits=visits(int(images), asked))
     replicas.leave()
 
 

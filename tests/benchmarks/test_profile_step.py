@@ -6,7 +6,10 @@ import pytest
 from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
 from benchmarks import profile_step
+from benchmarks.arithmetic import training_operations
+from trainer.presets import PRESETS
 from trainer.settings import Settings
+from trainer.training_run import network_builder
 
 SECOND = 10**12
 
@@ -25,7 +28,8 @@ def test_ops_are_told_by_kind_and_those_of_the_augmentation_apart() -> None:
     events = {
         "while/net/conv_1/convolution:Conv2D": 3.0,
         "while/net/conv_2/convolution:Conv2D": 1.0,
-        "while/net/augment_1/Cast:Cast": 1.0,
+        "while/net/augment_1/Cast:Cast": 0.75,
+        "while/net/erase_1/Cast:Cast": 0.25,
         "while/net/rescale/Cast:Cast": 0.5,
         "while/body:StatefulPartitionedCall": 9.0,
         "ExecutorState::Process": 9.0,
@@ -33,8 +37,12 @@ def test_ops_are_told_by_kind_and_those_of_the_augmentation_apart() -> None:
     found = profile_step.seconds_by_op(trace(events))
     assert found == {("Conv2D", False): 4.0, ("Cast", True): 1.0, ("Cast", False): 0.5}
     assert "| augmentation, all its ops | 18.2 % |" in profile_step.table(found)
-    assert "augmentation takes 18.2% of" in profile_step.summary(found, profile_step.Epoch(seconds=2.0, compiled=1.9))
-    assert "5.0% pass outside" in profile_step.summary(found, profile_step.Epoch(seconds=2.0, compiled=1.9))
+    after = {"validating": 1.25, "writing a checkpoint": 0.5}
+    text = profile_step.summary(found, profile_step.Epoch(seconds=2.0, compiled=1.9), after)
+    assert "augmentation takes 18.2% of" in text
+    assert "5.0% pass outside" in text
+    assert "Not in it is what the job does after an epoch: validating (1.25 s), writing a checkpoint (0.50 s)" in text
+    assert "1.75 s in all" in text
 
 
 def test_the_input_pipeline_is_not_part_of_the_step() -> None:
@@ -68,3 +76,20 @@ def test_a_real_profile_holds_the_warp_and_the_convolutions() -> None:
     found = profile_step.profile(trainer)
     assert found["ImageProjectiveTransformV3", True] > 0
     assert any("Conv2D" in kind for kind, _ in found)
+
+
+@pytest.mark.slow
+def test_an_epoch_of_a_preset_like_best_has_the_steps_of_the_images_that_it_visits() -> None:
+    small = {"filters": (4, 8), "ensemble_size": 2, "stage_depth": 1, "batch_size": 64, "precision": "float32"}
+    settings = Settings(**{**PRESETS["best"], **small})
+    trainer = profile_step.Trainer(settings, 500)
+    assert (trainer.visits, trainer.steps) == (250, 4)
+    assert trainer.operations == training_operations(network_builder(settings)(), images=250) / 4
+    trainer.epoch()
+    found = profile_step.profile(trainer)
+    assert found["Select", True] + found["SelectV2", True] > 0, "what is erased is chosen by a Select"
+    after = trainer.after_epoch()
+    assert [*after] == [
+        *("measuring batch normalisation's statistics", "validating on 26 images", "writing a checkpoint"),
+    ]
+    assert min(after.values()) > 0

@@ -46,12 +46,13 @@ def test_two_processes_with_a_core_each_train_together_a_round_at_a_time() -> No
     cores = sorted(os.sched_getaffinity(0))
     own = cores if len(cores) > 1 else cores * 2
     tiny = ("--batch-size", "32", "--filters", "4", "--dense-units", "8", "--precision", "float32")
-    found = scaling.start(Layout(2, core_each=True), own, 64, tiny)
+    found = scaling.start(Layout(2, core_each=True), own, 64, (*tiny, "--visit-fraction", "0.5"))
     processes = [replica.process for replica in found.replicas]
     assert [os.sched_getaffinity(process.pid) for process in processes] == [{own[0]}, {own[1]}]
     found.take_turn()
     found.take_turn()
     found.end()
+    assert found.visits == 32
     assert len(found.speeds) == 2
     assert min(found.speeds) > 0
     assert [process.returncode for process in processes] == [0, 0]
