@@ -17,7 +17,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from trainer import origins
-from trainer.commandline import complaint, describe, flag, table
+from trainer.agreement import disagreements
+from trainer.commandline import describe, flag, table
 from trainer.errors import SettingsError
 from trainer.fields import About, ExperimentName, Folder, Form, Place, Real, Switch, Text, Whole, Widths, about, as_text
 from trainer.presets import Preset
@@ -90,7 +91,8 @@ class Settings(BaseModel):
     visit_fraction: Annotated[Real, Field(gt=0, le=1), _recipe()] = 1.0
     """share of the training images that an epoch visits"""
     hard_fraction: Annotated[Real, Field(ge=0, lt=1), _recipe()] = 0.0
-    """share of the training images that an epoch visits for their high latest loss; its other visits are random"""
+    """share of the training images that an epoch visits for their high latest loss; its other visits are random; only
+    with a --visit-fraction below 1"""
     batch_size: Annotated[Whole, Field(ge=1), _recipe(unit="images")] = 32
     """images a training step sees"""
     schedule: Annotated[Literal["plateau", "triangular"], _recipe()] = "plateau"
@@ -105,13 +107,14 @@ class Settings(BaseModel):
     warmup_fraction: Annotated[Real, Field(ge=0, lt=1), _recipe()] = 0.2
     """share of a triangular schedule in which the rate rises"""
     min_learning_rate: Annotated[Real, Field(ge=0, le=1), _recipe()] = 1e-6
-    """the rate is never reduced below this"""
+    """on a plateau the rate is not reduced below this"""
     lr_factor: Annotated[Real, Field(gt=0, lt=1), _recipe()] = 0.2
     """the rate is multiplied by this on a plateau"""
     lr_patience: Annotated[Whole, Field(ge=1), _recipe(unit="epochs")] = 3
     """epochs without a better validation loss until the rate is reduced"""
     early_stop_patience: Annotated[Whole, Field(ge=1), _recipe(unit="epochs")] = 10
-    """epochs without a better validation loss until training stops; the best weights are kept"""
+    """epochs without a better validation loss until training stops; a triangular schedule always runs to its end; the
+    best weights are kept"""
     clip_norm: Annotated[Real, Field(gt=0), _recipe()] = 1.0
     """each gradient is scaled down to at most this L2 norm"""
     label_smoothing: Annotated[Real, Field(ge=0, lt=1), _recipe()] = 0.0
@@ -199,29 +202,7 @@ class Settings(BaseModel):
 
     @model_validator(mode="after")
     def _agree(self) -> Self:
-        complaints = []
-        if self.min_learning_rate > self.learning_rate:
-            expected = f"at most the --learning-rate, {self.learning_rate:g}"
-            do = "lower it, or raise the learning rate"
-            received = self.min_learning_rate
-            complaints.append(complaint("--min-learning-rate", expected=expected, received=received, do=do))
-        if self.hard_fraction > self.visit_fraction:
-            expected, received = f"at most the --visit-fraction, {self.visit_fraction:g}", self.hard_fraction
-            complaints.append(complaint("--hard-fraction", expected=expected, received=received, do="lower it"))
-        if self.ensemble_size > 1 and self.network == "cnn":
-            expected, do = "1 with --network cnn", "choose --network residual"
-            complaints.append(complaint("--ensemble-size", expected=expected, received=self.ensemble_size, do=do))
-        if self.output_dir is not None and self.output_dir == self.checkpoint_dir:
-            expected = "another place than the --output-dir"
-            do = "keep checkpoints beside the model, not in it"
-            complaints.append(complaint("--checkpoint-dir", expected=expected, received=self.checkpoint_dir, do=do))
-        if self.validation_only and self.register_model:
-            do = "leave one of them out"
-            complaints.append(complaint("--register", expected="a model", received="--validation-only", do=do))
-        if self.experiment and not (self.vertex_project and self.vertex_region):
-            expected, do = "--vertex-project and --vertex-region with it", "name both, or leave it out"
-            complaints.append(complaint("--experiment", expected=expected, received=self.experiment, do=do))
-        if complaints:
+        if complaints := list(disagreements(self)):
             raise SettingsError("; ".join(complaints))
         return self
 

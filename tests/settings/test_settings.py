@@ -121,6 +121,9 @@ TOGETHER = [
         ["--hard-fraction", "0.5", "--visit-fraction", "0.4"],
         "--hard-fraction – expected at most the --visit-fraction, 0.4",
     ),
+    (["--hard-fraction", "0.5"], "--hard-fraction – expected 0 where --visit-fraction is 1 – received 0.5"),
+    (["--stem-filters", "8"], "--stem-filters – expected 0 with --network cnn – received 8"),
+    (["--stage-depth", "2"], "--stage-depth – expected 1 with --network cnn – received 2"),
     (
         ["--ensemble-size", "2"],
         "--ensemble-size – expected 1 with --network cnn – received 2 – choose --network residual",

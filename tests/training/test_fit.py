@@ -165,6 +165,13 @@ def test_stops_when_patience_runs_out() -> None:
     assert (states[-1].epoch, states[-1].early_stop.best_epoch) == (3, 1)
 
 
+def test_a_triangular_rate_comes_down_before_training_ends() -> None:
+    recipe = replace(RECIPE, epochs=4, schedule="triangular", early_stop_patience=1)
+    assert recipe.initial_state().early_stop.patience == 4
+    states, _ = train(recipe)
+    assert len(states) == 4
+
+
 def test_a_lower_rate_is_used_in_the_next_epoch() -> None:
     first, _ = train(replace(RECIPE, epochs=1))
     better_than_can_be = replace(first[0].plateau, patience=1, best=0.0)

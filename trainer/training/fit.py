@@ -42,7 +42,7 @@ EpochRow = dict[str, float]
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to train, in the words of ``trainer.settings``. With the schedule ``triangular`` no plateau is looked for."""
+    """How to train, in the words of ``trainer.settings``. A ``triangular`` schedule has no plateau and no early end."""
 
     epochs: int
     batch_size: int
@@ -61,8 +61,10 @@ class Recipe:
 
     def initial_state(self) -> TrainingState:
         """The state before the first epoch."""
+        if self.schedule == "triangular":
+            return TrainingState(None, EarlyStop(patience=self.epochs))
         plateau = Plateau(self.lr_factor, self.lr_patience, self.min_learning_rate)
-        return TrainingState(None if self.schedule == "triangular" else plateau, EarlyStop(self.early_stop_patience))
+        return TrainingState(plateau, EarlyStop(self.early_stop_patience))
 
     def rate(self, steps_per_epoch: int) -> float | Triangular:
         """What the optimizer starts with: a rate that is lowered after an epoch, or one for every step."""
@@ -73,7 +75,7 @@ class Recipe:
     def build_optimizer(self, steps_per_epoch: int) -> keras.optimizers.Optimizer:
         """Adam, or Muon for the kernels and Adam for the rest."""
         rate = self.rate(steps_per_epoch)
-        options: dict[str, Any] = {"weight_decay": self.weight_decay or None, "clipnorm": self.clip_norm or None}
+        options: dict[str, Any] = {"weight_decay": self.weight_decay or None, "clipnorm": self.clip_norm}
         if self.optimizer == "adam":
             return FusedAdam(rate, **options)
         return Muon(rate, peak=self.learning_rate, kernel_learning_rate=self.kernel_learning_rate, **options)
@@ -207,12 +209,11 @@ def train_epoch(
         verbose=0,
         callbacks=[StopOnNonFinite(steps_before=(epoch - 1) * steps), average, progress],
     ).history
-    learning_rate = float(keras.ops.convert_to_numpy(model.optimizer.learning_rate))
     row = {
         "epoch": epoch,
         "loss": logs["loss"][0],
         "accuracy": logs["accuracy"][0],
-        "learning_rate": learning_rate,
+        "learning_rate": float(keras.ops.convert_to_numpy(model.optimizer.learning_rate)),
     }
     return row, average.mean()
 

@@ -1,0 +1,52 @@
+"""Settings that contradict each other, or of which one would be ignored."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from trainer.commandline import complaint
+
+if TYPE_CHECKING:
+    from trainer.settings import Settings
+
+
+def disagreements(settings: "Settings") -> Iterator[str]:
+    """A complaint for each of them."""
+    yield from _in_recipe(settings)
+    if settings.network == "cnn":
+        yield from _in_cnn(settings)
+    yield from _in_places(settings)
+
+
+def _in_recipe(s: "Settings") -> Iterator[str]:
+    if s.schedule == "plateau" and s.min_learning_rate > s.learning_rate:
+        expected, do = f"at most the --learning-rate, {s.learning_rate:g}", "lower it, or raise the learning rate"
+        yield complaint("--min-learning-rate", expected=expected, received=s.min_learning_rate, do=do)
+    if s.hard_fraction > s.visit_fraction:
+        expected = f"at most the --visit-fraction, {s.visit_fraction:g}"
+        yield complaint("--hard-fraction", expected=expected, received=s.hard_fraction, do="lower it")
+    if s.hard_fraction > 0 and s.visit_fraction == 1:
+        expected, do = "0 where --visit-fraction is 1", "lower --visit-fraction, so that there is a choice"
+        yield complaint("--hard-fraction", expected=expected, received=s.hard_fraction, do=do)
+
+
+def _in_cnn(s: "Settings") -> Iterator[str]:
+    of_residual = (
+        ("--stem-filters", 0, s.stem_filters),
+        ("--stage-depth", 1, s.stage_depth),
+        ("--ensemble-size", 1, s.ensemble_size),
+    )
+    for flag, without, received in of_residual:
+        if received != without:
+            expected, do = f"{without} with --network cnn", "choose --network residual"
+            yield complaint(flag, expected=expected, received=received, do=do)
+
+
+def _in_places(s: "Settings") -> Iterator[str]:
+    if s.output_dir is not None and s.output_dir == s.checkpoint_dir:
+        expected, do = "another place than the --output-dir", "keep checkpoints beside the model, not in it"
+        yield complaint("--checkpoint-dir", expected=expected, received=s.checkpoint_dir, do=do)
+    if s.validation_only and s.register_model:
+        yield complaint("--register", expected="a model", received="--validation-only", do="leave one of them out")
+    if s.experiment and not (s.vertex_project and s.vertex_region):
+        expected, do = "--vertex-project and --vertex-region with it", "name both, or leave it out"
+        yield complaint("--experiment", expected=expected, received=s.experiment, do=do)
