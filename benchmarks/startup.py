@@ -7,21 +7,22 @@ and is left out. Writes its table into docs/benchmarks.md.
 """
 
 import json
+import shlex
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 from benchmarks.contenders.processes import ROOT
-from benchmarks.document import benchmark_parser, hardware_line, replace_section
+from benchmarks.document import benchmark_parser, measured, replace_section, table
 
 TARGET_SECONDS = 8
 #: The compiled loop returns after many steps. The first execution is what the second takes, and tracing.
 FIRST, SECOND = "tracing and the first execution", "second execution"
 TRACED, STEP = "tracing the step", "one step"
+COLUMNS = ("part", "s, median", "lowest", "highest", "s of processor time, median")
 
 Laps = dict[str, tuple[float, float]]
 
@@ -47,25 +48,24 @@ def split_first_execution(laps: Laps, steps: int) -> Laps:
     return before | {TRACED: traced, STEP: (second[0] / steps, second[1] / steps)}
 
 
-def table(runs: Sequence[Laps]) -> str:
-    lines = ["| part | s, median | lowest | highest | s of processor time, median |", "|---|---|---|---|---|"]
+def rows(runs: Sequence[Laps]) -> list[list[str]]:
+    """A row a part, and at last their sum."""
+    made = []
     for part in runs[0]:
         walls, busy = zip(*(laps[part] for laps in runs), strict=True)
-        lines.append(
-            f"| {part} | {statistics.median(walls):.2f} | {min(walls):.2f} | {max(walls):.2f} "
-            f"| {statistics.median(busy):.2f} |"
-        )
-    totals = [sum(wall for wall, _ in laps.values()) for laps in runs]
+        made.append([part, *seconds(walls, busy)])
+    walls = [sum(wall for wall, _ in laps.values()) for laps in runs]
     busy = [sum(busy for _, busy in laps.values()) for laps in runs]
-    lines.append(
-        f"| **from the command to the first step** | **{statistics.median(totals):.2f}** | {min(totals):.2f} "
-        f"| {max(totals):.2f} | {statistics.median(busy):.2f} |"
-    )
-    return "\n".join([*lines, "", f"The aim is {TARGET_SECONDS} s."])
+    median, *others = seconds(walls, busy)
+    return [*made, ["**from the command to the first step**", f"**{median}**", *others]]
+
+
+def seconds(walls: Sequence[float], busy: Sequence[float]) -> list[str]:
+    return [f"{value:.2f}" for value in (statistics.median(walls), min(walls), max(walls), statistics.median(busy))]
 
 
 def main(argv: Sequence[str]) -> None:
-    parser = benchmark_parser(__doc__)
+    parser = benchmark_parser(__doc__, "start-up")
     parser.add_argument("--runs", type=int, default=7, help="that count (default 7)")
     parser.add_argument("flags", nargs="*", help="flags of trainer.task, after --")
     options = parser.parse_args(argv)
@@ -73,12 +73,14 @@ def main(argv: Sequence[str]) -> None:
     for number in range(options.runs + 1):
         runs.append(run(options.flags))
         print(f"run {number} of {options.runs}: {sum(wall for wall, _ in runs[-1].values()):.1f} s", file=sys.stderr)
-    context = (
-        f"Measured {datetime.now(UTC):%Y-%m-%d} by `python -m benchmarks.startup`, n = {options.runs} starts of "
-        f"`{' '.join(['python -m trainer.task', *options.flags])}`, after one that is left out. {hardware_line()}"
+    job = shlex.join(["python", "-m", "trainer.task", *options.flags])
+    how = f"n = {options.runs} starts of `{job}`, after one that is left out"
+    parts = (
+        measured("python -m benchmarks.startup", how),
+        table(COLUMNS, rows(runs[1:])),
+        f"The aim is {TARGET_SECONDS} s.",
     )
-    text = f"{context}\n\n{table(runs[1:])}"
-    replace_section(options.document, "start-up", text)
+    replace_section(options.document, options.section, "\n\n".join(parts))
 
 
 if __name__ == "__main__":

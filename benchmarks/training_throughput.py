@@ -8,11 +8,12 @@ PYTHON is the interpreter of an environment that has torch and NumPy. Writes its
 import statistics
 import sys
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 from benchmarks.contenders.processes import Contender, start
 from benchmarks.contenders.turns import IMAGES
-from benchmarks.document import benchmark_parser, hardware_line, replace_section
+from benchmarks.document import benchmark_parser, measured, replace_section, table
+
+COLUMNS = ("what", "images/s, median", "lowest", "highest")
 
 
 @dataclass
@@ -45,24 +46,24 @@ def fastest(racers: list[Racer], *words: str) -> float:
     return max(statistics.median(c.speeds) for c in racers if all(word in c.name for word in words))
 
 
-def table(racers: list[Racer]) -> str:
-    """Markdown: a row a contender, then what the targets compare."""
-    rows = ["| what | images/s, median | lowest | highest |", "|---|---|---|---|"]
-    for c in racers:
-        rows.append(f"| {c.name} | {statistics.median(c.speeds):,.0f} | {min(c.speeds):,.0f} | {max(c.speeds):,.0f} |")
+def row(racer: Racer) -> list[str]:
+    speeds = racer.speeds
+    return [racer.name, *(f"{speed:,.0f}" for speed in (statistics.median(speeds), min(speeds), max(speeds)))]
+
+
+def summary(racers: list[Racer]) -> str:
+    """What the targets compare."""
     pytorch = fastest(racers, "this project", "batch 256") / fastest(racers, "PyTorch", "batch 256")
     small = fastest(racers, "this project", "batch 32") / fastest(racers, "PyTorch", "batch 32")
     original = fastest(racers, "this project", "batch 32") / fastest(racers, "original")
-    rows += [
-        "",
+    return (
         f"This project is {pytorch:.2f} × as fast as the faster PyTorch at batch 256, {small:.2f} × at batch 32, "
-        f"and {original:.2f} × as fast as the original's way at its batch of 32.",
-    ]
-    return "\n".join(rows)
+        f"and {original:.2f} × as fast as the original's way at its batch of 32."
+    )
 
 
 def main() -> None:
-    parser = benchmark_parser(__doc__)
+    parser = benchmark_parser(__doc__, "training throughput")
     parser.add_argument("--pytorch", required=True, metavar="PYTHON", help="an interpreter that has torch")
     parser.add_argument("--rounds", type=int, default=5, help="turns of each contender (default 5)")
     options = parser.parse_args()
@@ -74,13 +75,10 @@ def main() -> None:
     for racer in racers:
         racer.contender.end()
     versions = {name: version for racer in racers for name, version in racer.contender.about.items()}
-    shown = ", ".join(f"{name} {version}" for name, version in sorted(versions.items()))
-    context = (
-        f"Measured {datetime.now(UTC):%Y-%m-%d} by `python -m benchmarks.training_throughput`, "
-        f"n = {options.rounds} rounds of {IMAGES:,} images each, taking turns. {hardware_line()} {shown}."
-    )
-    text = f"{context}\n\n{table(racers)}"
-    replace_section(options.document, "training throughput", text)
+    how = f"n = {options.rounds} rounds of {IMAGES:,} images each, taking turns"
+    above = measured("python -m benchmarks.training_throughput", how, others=versions)
+    parts = above, table(COLUMNS, [row(racer) for racer in racers]), summary(racers)
+    replace_section(options.document, options.section, "\n\n".join(parts))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """PyTorch, eager: the same network and augmentation, channels last. Arguments: batch size, float32 or bfloat16."""
 
 import math
+import platform
 import sys
 
 import torch
@@ -51,7 +52,7 @@ def main() -> None:
                 nn.utils.clip_grad_norm_(parameter, 1.0)
             optimizer.step()
 
-    take_turns(train, torch=torch.__version__)
+    take_turns(train, torch=f"{torch.__version__} on Python {platform.python_version()}")
 
 
 main()

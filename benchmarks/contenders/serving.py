@@ -1,13 +1,15 @@
 """Ways to serve an exported model on the processor. Arguments: way, model folder, images (.npy), answers (.npy).
 
 Answers the images, writes the probabilities, prints a JSON line about itself, and then, for each line "BATCH SECONDS"
-on stdin, answers batches of that size for that long and prints the seconds that each took, as a JSON list.
+on stdin, answers batches of that size for that long and prints the seconds that each took, as a JSON list. Where the
+model can't be served that way, the line says so under "failed", and nothing follows.
 """
 
 import json
 import os
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,7 @@ SIGNATURE = "serving_default"
 WARM_UP_CALLS = 5
 FEWEST_CALLS = 3
 BATCH = 1000
+LONGEST_REASON = 150
 CORES = len(os.sched_getaffinity(0))
 
 
@@ -131,11 +134,23 @@ def time_calls(answer: Answer, batch: NDArray[np.uint8], seconds: float) -> list
     return durations
 
 
+def in_a_cell(error: Exception) -> str:
+    """Its kind and the beginning of what it says, as one cell of a Markdown table."""
+    text = " ".join(f"{type(error).__name__}: {error}".split()).replace("|", "\\|")
+    return text if len(text) <= LONGEST_REASON else f"{text[:LONGEST_REASON]} …"
+
+
 def main(way: str, model: str, images_file: str, answers_file: str) -> None:
     out, sys.stdout = sys.stdout, sys.stderr  # Converters talk; the lines on stdout are ours.
     images: NDArray[Any] = np.load(images_file)
-    answer, versions = WAYS[way](Path(model))
-    np.save(answers_file, np.concatenate([answer(images[at : at + BATCH]) for at in range(0, len(images), BATCH)]))
+    try:
+        answer, versions = WAYS[way](Path(model))
+        answers = [answer(images[at : at + BATCH]) for at in range(0, len(images), BATCH)]
+    except Exception as error:  # A converter's own kind: what it can't convert is a result.
+        traceback.print_exc()
+        print(json.dumps({"failed": in_a_cell(error)}), file=out, flush=True)
+        return
+    np.save(answers_file, np.concatenate(answers))
     print(json.dumps(versions), file=out, flush=True)
     for line in sys.stdin:
         size, seconds = line.split()

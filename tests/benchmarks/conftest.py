@@ -6,7 +6,20 @@ import pytest
 from benchmarks.memory import Growth, run_job, write_copies
 from tests.support.datasets import drawn_dataset
 
-FLAGS = ("--filters", "4,8", "--dense-units", "16", "--batch-size", "64", "--learning-rate", "0.01")
+FLAGS = (
+    "--preset",
+    "small",
+    "--epochs",
+    "1",
+    "--filters",
+    "4,8",
+    "--dense-units",
+    "16",
+    "--batch-size",
+    "64",
+    "--learning-rate",
+    "0.01",
+)
 
 
 class Job(NamedTuple):

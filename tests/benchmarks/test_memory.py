@@ -1,11 +1,12 @@
 """Memory and time of the job as its data grow."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from benchmarks.memory import Growth, summary, write_copies
+from benchmarks.memory import COLUMNS, Growth, main, row, summary, write_copies
 from tests.support.datasets import random_dataset
 from trainer.data import idx
 
@@ -22,9 +23,27 @@ def test_copies_hold_every_example_that_often(tmp_path: Path) -> None:
 def test_growth_is_told_as_a_line_and_a_deviation() -> None:
     sizes = [Growth(images, 0, 0, 1 + images / 2**20, 0, seconds, 0) for images, seconds in ((1024, 9), (2048, 22))]
     assert summary(sizes) == (
-        "The peak is about 1.00 GiB and 1.0 KiB more an image. "
+        "By a line through all sizes, the peak is 1.00 GiB and 1.0 KiB more an image. "
         "The time of an image in an epoch differs by at most 10 % from its mean over the sizes."
     )
+
+
+def test_the_peak_of_the_published_data_is_told_beside_the_aim() -> None:
+    size = Growth(60_000, 1.0, 1.2, 1.39, 5.0, 6.0, 15.0)
+    assert dict(zip(COLUMNS, row(size), strict=True))["whole run, GB"] == "1.49"
+    assert summary([size]).endswith("they take 1.49 GB, which meets it.")
+    assert summary([replace(size, peak=1.40)]).endswith("they take 1.50 GB, which misses it.")
+
+
+@pytest.mark.slow
+def test_other_settings_are_measured_into_another_section(job, tmp_path: Path) -> None:
+    document = tmp_path / "document.md"
+    document.write_text("<!-- memory other -->\n<!-- /memory other -->\n", encoding="utf-8")
+    own = ["--copies", "1", "--data", str(job.data), "--document", str(document), "--section", "memory other"]
+    main([*own, "--", *job.flags, "--seed", "7"])
+    lines = document.read_text(encoding="utf-8").splitlines()
+    assert f"one run of `python -m trainer.task {' '.join(job.flags)} --seed 7` a size" in lines[1]
+    assert lines[5].startswith("| 1,400 | ")
 
 
 @pytest.mark.slow
