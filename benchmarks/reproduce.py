@@ -2,10 +2,12 @@
 
     scripts/reproduce PRESET [--seeds 42 43 44] [-- FLAGS OF trainer.task]
 
-The models stay in artifacts/reproduce/PRESET: what is finished is not trained again, what was interrupted goes on.
+The models stay in artifacts/reproduce/PRESET, one for each set of settings and state of the code: what is finished is
+not trained again, what was interrupted goes on.
 """
 
 import argparse
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -13,15 +15,26 @@ from pathlib import Path
 
 from benchmarks import results
 from benchmarks.contenders.processes import ROOT
+from trainer import settings
+from trainer.artifacts.provenance import code_fingerprint
+from trainer.ending import fail
+from trainer.errors import SettingsError
 from trainer.presets import PRESETS
 
 SEEDS = (42, 43, 44)
 
 
-def train(preset: str, seed: int, folder: Path, flags: Sequence[str]) -> None:
+def model_folder(parent: Path, flags: Sequence[str]) -> Path:
+    """Where the model of ``flags`` stays. Its checkpoints, which lie beside it, are as little shared with another's."""
+    asked = settings.parse(flags, os.environ)
+    digest = settings.run_id(asked, f"{asked.data} {code_fingerprint()}")
+    return parent / f"{asked.seed}-{digest}" / "model"
+
+
+def train(folder: Path, flags: Sequence[str]) -> None:
     """Train one model into ``folder``. Ends with the job's exit code if that is not 0."""
-    command = [sys.executable, "-P", "-m", "trainer.task", "--preset", preset, "--seed", str(seed)]
-    done = subprocess.run([*command, "--output-dir", str(folder), *flags], check=False)  # noqa: S603 – our own command
+    command = [sys.executable, "-P", "-m", "trainer.task", *flags, "--output-dir", str(folder)]
+    done = subprocess.run(command, check=False)  # noqa: S603 – our own command
     if done.returncode:
         sys.exit(done.returncode)
 
@@ -35,10 +48,14 @@ def main(argv: Sequence[str]) -> None:
     parser.add_argument("--folder", type=Path, default=ROOT / "artifacts" / "reproduce", help="where the models stay")
     own, flags = (argv[: argv.index("--")], argv[argv.index("--") + 1 :]) if "--" in argv else (argv, [])
     options = parser.parse_args(own)
-    folders = {seed: options.folder / options.preset / str(seed) for seed in options.seeds}
-    for seed, folder in folders.items():
-        train(options.preset, seed, folder, flags)
-    results.main([str(folder) for folder in folders.values()])
+    commands = [["--preset", options.preset, "--seed", str(seed), *flags] for seed in options.seeds]
+    try:
+        folders = [model_folder(options.folder / options.preset, command) for command in commands]
+    except SettingsError as error:
+        sys.exit(fail("scripts/reproduce", error, verbose=False))
+    for folder, command in zip(folders, commands, strict=True):
+        train(folder, command)
+    results.main([str(folder) for folder in folders])
 
 
 if __name__ == "__main__":
