@@ -7,16 +7,15 @@ table into docs/benchmarks.md; each run's epochs go to standard error as they en
 """
 
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from statistics import median
 
-from benchmarks.document import benchmark_parser, hardware_line, replace_section
-from benchmarks.results import spread, table
+from benchmarks.document import benchmark_parser, measured, replace_section, table
+from benchmarks.results import mean_and_deviation
 from trainer import settings as trainer_settings
-from trainer.artifacts.provenance import versions
 from trainer.data import idx
 from trainer.data.sources import locate
 from trainer.job import Job, split_dataset
@@ -24,16 +23,20 @@ from trainer.settings import Settings
 
 COLUMNS = (
     *("recipe", "seeds", "test accuracy, %", "validation, %", "training, s", "of which the first epoch"),
-    *("images/s after it", "s until 90 % on validation", "until 94 %"),
+    *("images/s after it", "s until 90 % on validation by one view", "until 94 % by one view"),
 )
 THRESHOLDS = (0.90, 0.94)
 
 
 @dataclass(frozen=True)
 class Run:
-    """One training: accuracies in [0, 1], seconds, images per second; a threshold that was not reached is infinite."""
+    """One training: accuracies in [0, 1], seconds, images per second; a threshold that was not reached is infinite.
+
+    ``test`` and ``validation`` are by the network as it is served, ``seconds_until`` by one view of each image.
+    """
 
     seed: int
+    precision: str
     test: float
     validation: float
     seconds: float
@@ -59,11 +62,15 @@ def measure(job: Job) -> Run:
         raise SystemExit("a replica that is not the primary has no result")
     state = trained.state
     first, *others = [row["seconds"] for row in state.history]
-    correct = predict(trained.network, job.test.images).argmax(axis=1) == job.test.labels
+    validation, test = (
+        float((predict(trained.network, part.images).argmax(axis=1) == part.labels).mean())
+        for part in (job.validation, job.test)
+    )
     return Run(
         seed=job.settings.seed,
-        test=float(correct.mean()),
-        validation=state.history[state.early_stop.best_epoch - 1]["val_accuracy"],
+        precision=trained.precision,
+        test=test,
+        validation=validation,
         seconds=state.seconds,
         seconds_of_first_epoch=first,
         images_per_second=visits(len(job.split.train), job.settings) / median(others or [first]),
@@ -85,11 +92,11 @@ def row(recipe: str, runs: Sequence[Run]) -> list[str]:
     return [
         recipe,
         ", ".join(str(run.seed) for run in runs),
-        spread([100 * run.test for run in runs], 2),
-        spread([100 * run.validation for run in runs], 2),
-        spread([run.seconds for run in runs], 1),
-        spread([run.seconds_of_first_epoch for run in runs], 1),
-        spread([run.images_per_second for run in runs], 0),
+        mean_and_deviation([100 * run.test for run in runs], 2),
+        mean_and_deviation([100 * run.validation for run in runs], 2),
+        mean_and_deviation([run.seconds for run in runs], 1),
+        mean_and_deviation([run.seconds_of_first_epoch for run in runs], 1),
+        mean_and_deviation([run.images_per_second for run in runs], 0),
         *(until([run.seconds_until[number] for run in runs]) for number in range(len(THRESHOLDS))),
     ]
 
@@ -97,34 +104,42 @@ def row(recipe: str, runs: Sequence[Run]) -> list[str]:
 def until(seconds: Sequence[float]) -> str:
     reached = [value for value in seconds if value < float("inf")]
     if len(reached) == len(seconds):
-        return spread(reached, 1)
+        return mean_and_deviation(reached, 1)
     return f"reached by {len(reached)} of {len(seconds)}"
 
 
 def main(argv: Sequence[str]) -> None:
-    parser = benchmark_parser(__doc__)
+    parser = benchmark_parser(__doc__, "accelerator")
     parser.add_argument("--presets", nargs="+", default=["fast", "best"], help="default fast best")
     parser.add_argument("--seeds", type=int, nargs="+", default=[42, 43, 44], help="one training each")
     parser.add_argument("flags", nargs="*", help="more flags of trainer.task, after --")
     options = parser.parse_args(argv)
     os.environ["KERAS_BACKEND"] = "jax"  # Keras reads it when it is imported.
-    rows = []
+    runs: dict[str, list[Run]] = {}
     for preset in options.presets:
         recipe = ["--preset", preset, *options.flags]
-        runs = []
+        runs[shlex.join(recipe)] = of_recipe = []
         for seed in options.seeds:
             command = ["--data", "fashion-mnist", "--backend", "jax", *recipe, "--seed", str(seed)]
-            runs.append(measure(prepare(trainer_settings.parse(command, os.environ))))
-            print(f"{preset}: {runs[-1]}", file=sys.stderr)
-        rows.append(row(f"`{' '.join(recipe)}`", runs))
+            of_recipe.append(measure(prepare(trainer_settings.parse(command, os.environ))))
+            print(f"{preset}: {of_recipe[-1]}", file=sys.stderr)
     from trainer.model.precision import accelerators
 
-    packages = ", ".join(f"{name} {version}" for name, version in versions().items() if name in ("jax", "keras"))
-    context = (
-        f"Measured {datetime.now(UTC):%Y-%m-%d} by `python -m benchmarks.accelerator`, one training a seed. "
-        f"{hardware_line(accelerators())} {packages}."
+    seeds = [str(seed) for seed in options.seeds]
+    own = ["--presets", *options.presets, "--seeds", *seeds, *(["--", *options.flags] if options.flags else [])]
+    precisions = sorted({run.precision for of_recipe in runs.values() for run in of_recipe})
+    how = (
+        f"one training a seed, in {' or '.join(precisions)}; test and validation by the network as it is served, the "
+        "seconds until an accuracy by one view of each image, as training validates"
     )
-    replace_section(options.document, "accelerator", f"{context}\n\n{table(COLUMNS, rows)}")
+    above = measured(
+        shlex.join(["python", "-m", "benchmarks.accelerator", *own]),
+        how,
+        packages=["keras", "jax"],
+        accelerators=accelerators(),
+    )
+    rows = [row(f"`{recipe}`", of_recipe) for recipe, of_recipe in runs.items()]
+    replace_section(options.document, options.section, f"{above}\n\n{table(COLUMNS, rows)}")
 
 
 if __name__ == "__main__":

@@ -15,8 +15,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.document import table
 from trainer import settings
 from trainer.artifacts.facts import Facts
+from trainer.cloud import prices
 from trainer.contract import METADATA_DIR
 from trainer.presets import PRESETS
 
@@ -28,13 +30,7 @@ COST_COLUMNS = ("recipe", "hardware", "training, s", "images/s", "images seen", 
 CLASS_COLUMNS = ("class", "recall before, %", "recall, %", "F1 before", "F1")
 #: What the networks, like people, take for each other.
 CONFUSABLE = ("T-shirt/top", "Pullover", "Coat", "Shirt")
-#: Vertex AI's custom training on n1-standard-4, and AutoML's least: 8 node hours at $3.465. Of 2025, us-central1.
-DOLLARS_PER_HOUR, AUTOML_DOLLARS = 0.2185, 27.72
-COST_NOTE = (
-    "PFLOP: 3 × the forward pass's multiplications and additions in convolutions and dense layers × images seen "
-    f"(`benchmarks/arithmetic.py`). Cost: the seconds of training at ${DOLLARS_PER_HOUR} an hour, the price of "
-    f"Vertex AI's n1-standard-4; AutoML asks for ${AUTOML_DOLLARS} at least."
-)
+REGION, MACHINE = "us-central1", "n1-standard-4"
 
 
 class Model(Facts):
@@ -46,11 +42,18 @@ class Model(Facts):
         return re.sub(r" --seed \d+", "", self.params["command"])
 
     @property
+    def settings(self) -> settings.Settings:
+        """Not checked: today's rules need not have held then. What was no setting yet was done as its default is."""
+        return settings.Settings.model_construct(**self.params["settings"])
+
+    @property
     def images_seen(self) -> int:
-        images = self.params["settings"]["limit_train"] or self.data_report["counts"]["train"]
-        # Models of before there was that setting visited every image.
-        share = self.params["settings"].get("visit_fraction", 1.0)
-        return int(self.params["epochs_run"]) * round(share * (images - int(self.metrics["validation"]["n"])))
+        if "images_seen" in self.params:
+            return int(self.params["images_seen"])
+        from trainer.training_run import visits  # The folder is of before it told so itself.
+
+        images = self.settings.limit_train or self.data_report["counts"]["train"]
+        return int(self.params["epochs_run"]) * visits(images - self.metrics["validation"]["n"], self.settings)
 
 
 def read(folder: Path) -> Model:
@@ -76,7 +79,7 @@ def recipe(model: Model) -> str:
     return f"`{re.sub('^python -m trainer.task --data [^ ]+ ?', '', model.command)}`"
 
 
-def spread(values: Sequence[float], digits: int) -> str:
+def mean_and_deviation(values: Sequence[float], digits: int) -> str:
     """Mean ± sample standard deviation; of a single value, itself."""
     if len(values) == 1:
         return f"{values[0]:,.{digits}f}"
@@ -88,11 +91,11 @@ def accuracy_row(models: Sequence[Model]) -> list[str]:
     return [
         recipe(models[0]),
         ", ".join(str(model.params["seed"]) for model in models),
-        spread([100 * m["test"]["accuracy"]["value"] for m in metrics], 2),
-        spread([100 * m["validation"]["accuracy"]["value"] for m in metrics], 2),
-        spread([m["gap"]["points"] for m in metrics], 2),
-        spread([m["test"]["log_loss"] for m in metrics], 3),
-        spread([m["test"]["expected_calibration_error"] for m in metrics], 3),
+        mean_and_deviation([100 * m["test"]["accuracy"]["value"] for m in metrics], 2),
+        mean_and_deviation([100 * m["validation"]["accuracy"]["value"] for m in metrics], 2),
+        mean_and_deviation([m["gap"]["points"] for m in metrics], 2),
+        mean_and_deviation([m["test"]["log_loss"] for m in metrics], 3),
+        mean_and_deviation([m["test"]["expected_calibration_error"] for m in metrics], 3),
         ", ".join(str(model.params["epochs_run"]) for model in models),
         ", ".join(sorted({str(model.params["commit"])[:7] for model in models})),
     ]
@@ -104,12 +107,27 @@ def cost_row(models: Sequence[Model]) -> list[str]:
     return [
         recipe(models[0]),
         ", ".join(sorted({hardware(model.params["hardware"], model.params["precision"]) for model in models})),
-        spread(seconds, 0),
-        spread([images / taken for images, taken in zip(seen, seconds, strict=True)], 0),
+        mean_and_deviation(seconds, 0),
+        mean_and_deviation([images / taken for images, taken in zip(seen, seconds, strict=True)], 0),
         f"{statistics.mean(seen):,.0f}",
         f"{statistics.mean(petaflop(model) for model in models):.2g}",
-        f"{statistics.mean(seconds) / 3600 * DOLLARS_PER_HOUR:.3f}",
+        f"{statistics.mean(seconds) / 3600 * price().usd:.3f}",
     ]
+
+
+def price() -> prices.Price:
+    """Of the machine that Vertex AI's custom training would take."""
+    return prices.regions()[REGION].machines[MACHINE]
+
+
+def cost_note() -> str:
+    automl = prices.automl()
+    return (
+        "PFLOP: 3 × the forward pass's multiplications and additions in convolutions and dense layers × images seen "
+        f"(`benchmarks/arithmetic.py`). Cost: the seconds of training at ${price().usd:.4f} an hour, the price of "
+        f"Vertex AI's {MACHINE} in {REGION} as of {price().as_of}; AutoML asks for ${automl.usd:.2f} at least (as of "
+        f"{automl.as_of})."
+    )
 
 
 def hardware(facts: dict[str, Any], precision: str) -> str:
@@ -121,7 +139,7 @@ def petaflop(model: Model) -> float:
     from benchmarks.arithmetic import training_operations
     from trainer.training_run import network_builder
 
-    network = network_builder(settings.Settings(**model.params["settings"]))(dtype="float32")
+    network = network_builder(model.settings)(dtype="float32")
     return training_operations(network, model.images_seen) / 1e15
 
 
@@ -132,22 +150,21 @@ def class_rows(before: Sequence[Model], after: Sequence[Model]) -> list[list[str
     return [
         [
             name,
-            *(spread([100 * value for value in figures(models, name, "recall")], 1) for models in (before, after)),
-            *(spread(figures(models, name, "f1"), 3) for models in (before, after)),
+            *(
+                mean_and_deviation([100 * value for value in figures(models, name, "recall")], 1)
+                for models in (before, after)
+            ),
+            *(mean_and_deviation(figures(models, name, "f1"), 3) for models in (before, after)),
         ]
         for name in CONFUSABLE
     ]
-
-
-def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    return "\n".join(f"| {' | '.join(cells)} |" for cells in (columns, ["---"] * len(columns), *rows))
 
 
 def report(after: Sequence[Model], before: Sequence[Model]) -> str:
     parts = [
         table(ACCURACY_COLUMNS, [accuracy_row(after)]),
         table(COST_COLUMNS, [cost_row(after)]),
-        COST_NOTE,
+        cost_note(),
     ]
     if before:
         parts += [f"Before: {recipe(before[0])}.", table(CLASS_COLUMNS, class_rows(before, after))]

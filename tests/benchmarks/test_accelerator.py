@@ -8,17 +8,23 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.accelerator import Run, row, seconds_until
+from benchmarks.accelerator import Run, measure, row, seconds_until
 from benchmarks.contenders.processes import ROOT
 from benchmarks.memory import write_copies
 from tests.support.datasets import drawn_dataset
+from trainer.job import Job, Trained, split_dataset
+from trainer.model.views import with_flips
+from trainer.settings import Settings
+from trainer.training.checkpoint import TrainingState
+from trainer.training.schedule import EarlyStop
+from trainer.training_run import network_builder
 
 EPOCHS = [{"val_accuracy": accuracy, "seconds": seconds} for accuracy, seconds in ((0.8, 9.0), (0.91, 2.0), (0.9, 2.5))]
 NEVER = float("inf")
 
 
 def run(seed: int, *seconds_until: float) -> Run:
-    return Run(seed, 0.9 + seed / 1000, 0.95, 20.0, 15.0, 1000.0, seconds_until)
+    return Run(seed, "float32", 0.9 + seed / 1000, 0.95, 20.0, 15.0, 1000.0, seconds_until)
 
 
 def test_time_to_accuracy_is_that_of_the_first_epoch_that_reaches_it() -> None:
@@ -33,6 +39,19 @@ def test_a_row_has_the_spread_over_seeds_and_says_what_was_not_reached() -> None
         *("`--preset fast`", "1, 3", "90.20 ± 0.14", "95.00 ± 0.00", "20.0 ± 0.0", "15.0 ± 0.0", "1,000 ± 0"),
         *("5.0 ± 1.4", "reached by 1 of 2"),
     ]
+
+
+def test_validation_and_test_are_by_the_network_that_is_served(monkeypatch: pytest.MonkeyPatch) -> None:
+    dataset, settings = drawn_dataset(200, 100), Settings(filters=(4,), dense_units=8)
+    job = Job(settings, "", None, dataset, split_dataset(dataset, settings), {})
+    served = with_flips(network_builder(settings)(dtype="float32"))
+    state = TrainingState(None, EarlyStop(10, best_epoch=2), epoch=3, history=tuple(EPOCHS), seconds=13.5)
+    monkeypatch.setattr("trainer.training_run.train", lambda *_: Trained(served, state, "float32"))
+    found = measure(job)
+    for accuracy, part in ((found.validation, job.validation), (found.test, job.test)):
+        assert accuracy == (served.predict(part.images, verbose=0).argmax(axis=1) == part.labels).mean()
+    assert found.validation != EPOCHS[1]["val_accuracy"]
+    assert found.seconds_until == (11, NEVER)
 
 
 @pytest.mark.slow
@@ -53,5 +72,7 @@ def test_a_preset_is_trained_without_tensorflow_and_written_down(tmp_path: Path)
         check=True,
     )
     written = document.read_text(encoding="utf-8").splitlines()
+    shown = f"--presets fast --seeds 1 -- {' '.join(flags)}`, one training a seed, in float32;"
+    assert f"by `python -m benchmarks.accelerator {shown}" in written[1]
     assert "no accelerator; commit" in written[1]
     assert written[5].startswith(f"| `--preset fast {' '.join(flags)}` | 1 | ")
