@@ -1,7 +1,7 @@
 """Where a training step's time goes, by kind of op, how much of an epoch passes outside the compiled step, and how long
 a step's products would take at the speed of a large matrix product; beside them, what the job does after an epoch.
 
-    python -m benchmarks.profile_step [--images 54000] [-- FLAGS OF trainer.task]
+    python -m benchmarks.profile_step [--images 54000] [--section "training step best"] [-- FLAGS OF trainer.task]
 
 Three epochs on noise: one to warm up, one against the clock, one under TensorFlow's profiler. Writes its tables into
 docs/benchmarks.md.
@@ -16,7 +16,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,7 +25,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import numpy as np
 
 from benchmarks.arithmetic import training_operations
-from benchmarks.document import benchmark_parser, hardware_line, replace_section
+from benchmarks.document import benchmark_parser, measured, replace_section
 from trainer import settings as flags_of_trainer
 from trainer.contract import IMAGE_SHAPE, Examples
 from trainer.model.precision import dtype_policy, resolve_precision
@@ -212,7 +211,7 @@ def limit(operations: float, rate: float, step_seconds: float) -> str:
 
 
 def main(argv: Sequence[str]) -> None:
-    parser = benchmark_parser(__doc__)
+    parser = benchmark_parser(__doc__, "training step")
     parser.add_argument("--images", type=int, default=54_000, help="to train on (default 54000)")
     parser.add_argument("flags", nargs="*", help="flags of trainer.task, after --")
     options = parser.parse_args(argv)
@@ -222,14 +221,13 @@ def main(argv: Sequence[str]) -> None:
     seconds = profile(trainer)
     needed = limit(trainer.operations, matrix_product_rate(trainer.precision), clocked.compiled / trainer.steps)
     command = " ".join(["python -m benchmarks.profile_step --", *options.flags])
-    context = (
-        f"Measured {datetime.now(UTC):%Y-%m-%d} by `{command}`, one epoch, which visits "
-        f"{trainer.visits:,} of {options.images:,} images, {trainer.precision}. {hardware_line()} "
-        f"tensorflow {tf.__version__}. A share is that of the time during which "
-        "ops of this kind ran; two may run at once, and one may use both cores."
+    how = f"one epoch, which visits {trainer.visits:,} of {options.images:,} images, {trainer.precision}"
+    above = (
+        f"{measured(command, how)} A share is that of the time during which ops of this kind ran; two may run at once, "
+        "and one may use both cores."
     )
-    text = f"{context}\n\n{table(seconds)}\n\n{summary(seconds, clocked, trainer.after_epoch())}\n\n{needed}"
-    replace_section(options.document, "training step", text)
+    parts = above, table(seconds), summary(seconds, clocked, trainer.after_epoch()), needed
+    replace_section(options.document, options.section, "\n\n".join(parts))
 
 
 if __name__ == "__main__":

@@ -12,11 +12,10 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 from benchmarks.contenders.processes import Contender, greeted, launched
 from benchmarks.contenders.turns import IMAGES
-from benchmarks.document import benchmark_parser, hardware_line, replace_section
+from benchmarks.document import benchmark_parser, measured, replace_section
 from trainer.local_job import free_ports
 
 #: Beside these, the defaults of trainer.task: the reference network. XLA has no fast bfloat16 for most processors.
@@ -112,7 +111,7 @@ def table(jobs: Sequence[Job]) -> str:
 
 
 def main(argv: Sequence[str]) -> None:
-    parser = benchmark_parser(__doc__)
+    parser = benchmark_parser(__doc__, "scaling")
     parser.add_argument("--processes", type=int, nargs="+", default=[1, 2, 4], help="of a job (default 1 2 4)")
     parser.add_argument("--rounds", type=int, default=5, help="turns of each layout (default 5)")
     parser.add_argument("--images", type=int, default=IMAGES, help=f"of an epoch (default {IMAGES})")
@@ -126,12 +125,12 @@ def main(argv: Sequence[str]) -> None:
         print(f"round {number + 1} of {options.rounds}", file=sys.stderr)
     for job in jobs:
         job.end()
-    context = (
-        f"Measured {datetime.now(UTC):%Y-%m-%d} by `python -m benchmarks.scaling`, n = {options.rounds} rounds of "
-        f"{jobs[0].visits:,} images each, taking turns; `{' '.join(flags)}`, the batch being that of all processes "
-        f"together. {hardware_line()} jax {jobs[0].replicas[0].about['jax']}."
+    how = (
+        f"n = {options.rounds} rounds of {jobs[0].visits:,} images each, taking turns; `{' '.join(flags)}`, the batch "
+        "being that of all processes together"
     )
-    replace_section(options.document, "scaling", f"{context}\n\n{table(jobs)}")
+    above = measured("python -m benchmarks.scaling", how, packages=("jax", "keras"))
+    replace_section(options.document, options.section, f"{above}\n\n{table(jobs)}")
 
 
 if __name__ == "__main__":

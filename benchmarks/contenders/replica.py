@@ -14,8 +14,6 @@ from trainer.contract import Examples
 from trainer.training import replicas
 from trainer.training_run import visits
 
-import jax  # isort: skip – after trainer.model, which starts Keras
-
 JOIN_SECONDS = 120
 
 
@@ -29,7 +27,7 @@ def main(addresses: str, rank: str, images: str, *flags: str) -> None:
         raise SystemExit(f"{devices} devices for {len(found)} replicas: this measures one device in each")
     asked = settings.parse(flags, {"KERAS_BACKEND": "jax"})
     epoch = epoch_of(Examples(*data(int(images))), asked)
-    take_turns(epoch, jax=jax.__version__, visits=visits(int(images), asked))
+    take_turns(epoch, visits=visits(int(images), asked))
     replicas.leave()
 
 
