@@ -37,6 +37,8 @@ def configure(log_format: str, *, verbose: bool) -> None:
         warnings.simplefilter("ignore", DeprecationWarning)
         for library in ("absl", "tensorflow"):
             logging.getLogger(library).setLevel(logging.ERROR)
+        # The traceback of an expired login, which trainer.google_errors tells in one line.
+        logging.getLogger("grpc._plugin_wrapping").setLevel(logging.CRITICAL)
 
 
 def _log_crash(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:

@@ -15,7 +15,7 @@ WRITES = {"UploadModel", "UpdateModel", "MergeVersionAliases", "DeleteModelVersi
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, seconds in {"FIRST_DELAY": 0.02, "LONGEST_DELAY": 0.2, "RETRY": 5, "GRACE": 0.2}.items():
+    for name, seconds in {"RETRY": 5, "GRACE": 0.2}.items():
         monkeypatch.setattr(vertex, f"{name}_SECONDS", seconds)
 
 

@@ -38,7 +38,7 @@ SCENARIOS: dict[str, Callable[[VertexRegistry], object]] = {
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, seconds in {"FIRST_DELAY": 0.02, "LONGEST_DELAY": 0.2, "RETRY": 20, "GRACE": 0.3}.items():
+    for name, seconds in {"RETRY": 20, "GRACE": 0.3}.items():
         monkeypatch.setattr(vertex, f"{name}_SECONDS", seconds)
 
 
@@ -116,8 +116,8 @@ def test_of_eight_promotions_at_once_one_is_the_last(server: VertexServer) -> No
 
 REGISTRAR = """
 import json, sys
-from trainer.cloud import vertex
-vertex.FIRST_DELAY_SECONDS, vertex.GRACE_SECONDS = 0.02, 0.1
+from trainer.cloud import vertex, vertex_errors
+vertex_errors.FIRST_DELAY_SECONDS, vertex.GRACE_SECONDS = 0.02, 0.1
 registry = vertex.VertexRegistry("my-project", "us-central1", endpoint=sys.argv[1])
 version = vertex.ModelVersion(**json.loads(sys.argv[2]))
 print("ready", flush=True)

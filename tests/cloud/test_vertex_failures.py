@@ -10,6 +10,7 @@ from pathlib import Path
 import grpc
 import pytest
 
+from tests.support.certificates import expired_login
 from tests.support.vertex_server import VertexServer
 from tests.support.vertex_versions import APPROVED, aliases, example_version, shown
 from trainer.cloud import vertex
@@ -19,7 +20,7 @@ from trainer.errors import NotFoundError, SettingsError, StorageError
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, seconds in {"FIRST_DELAY": 0.02, "LONGEST_DELAY": 0.2, "RETRY": 5, "GRACE": 0.2}.items():
+    for name, seconds in {"RETRY": 5, "GRACE": 0.2}.items():
         monkeypatch.setattr(vertex, f"{name}_SECONDS", seconds)
 
 
@@ -160,6 +161,20 @@ def test_without_credentials_it_says_so(monkeypatch: pytest.MonkeyPatch, tmp_pat
     monkeypatch.setenv("NO_GCE_CHECK", "true")
     with pytest.raises(StorageError, match="no valid Google Cloud credentials – expected application default"):
         VertexRegistry("my-project", "us-central1")
+
+
+def test_an_expired_login_is_said_at_once(
+    server: VertexServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """gRPC calls it "unavailable", which is otherwise tried again."""
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(expired_login(tmp_path)))
+    monkeypatch.setattr(vertex, "RETRY_SECONDS", 120)
+    started = time.monotonic()
+    with pytest.raises(StorageError, match="no valid Google Cloud credentials – .* – received .*token.* – run `gcloud"):
+        VertexRegistry("my-project", "us-central1", endpoint=server.endpoint).mirror(example_version())
+    assert time.monotonic() - started < 60
+    assert "looking again" not in caplog.text
+    assert server.calls == []
 
 
 MALFORMED = [

@@ -4,7 +4,7 @@ import pytest
 
 from tests.support.job_server import JobServer, job_server
 from tests.support.storage_server import StorageServer, storage_server
-from trainer.cloud import follow, job_service
+from trainer.cloud import follow, job_service, vertex_errors
 
 IMAGES = "projects/my-project/locations/us-central1/repositories/trainer/packages"
 
@@ -14,7 +14,7 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     for module, name, seconds in (
         (follow, "POLL_SECONDS", 0.02),
         (follow, "GRACE_SECONDS", 0.05),
-        (job_service, "FIRST_DELAY_SECONDS", 0.02),
+        (vertex_errors, "FIRST_DELAY_SECONDS", 0.02),
         (job_service, "RETRY_SECONDS", 5.0),
     ):
         monkeypatch.setattr(module, name, seconds)

@@ -1,5 +1,7 @@
 """What preflight asks the project: bucket, image, quota, other jobs of the same run."""
 
+import re
+
 import pytest
 
 from tests.jobs.conftest import IMAGES
@@ -11,6 +13,7 @@ from trainer.cloud.job_service import JobService
 from trainer.cloud.jobspec import Job
 from trainer.cloud.preflight import project
 from trainer.cloud.preflight.rules import FROM_THE_PROJECT
+from trainer.errors import StorageError
 
 BUCKET = {"baseOutputDirectory.outputUriPrefix": "gs://my-project-trainer/jobs/cpu/first"}
 QUOTA = "aiplatform.googleapis.com/custom_model_training_"
@@ -113,6 +116,28 @@ def test_what_can_not_be_asked_is_said_and_stops_nothing(server: JobServer) -> N
     assert len(answers.unchecked) == 2
     assert "artifactregistry.tags.get" in answers.unchecked[0]
     assert "the quota custom_model_training_cpus is not there" in answers.unchecked[1]
+
+
+@pytest.mark.parametrize(
+    ("status", "sentence"),
+    [
+        (403, "Artifact Registry denies access – expected permission – received the image us-.*: 403 out of order"),
+        (429, "Artifact Registry's quota is used up"),
+        (500, "Artifact Registry can't be reached or keeps failing"),
+        (400, "Artifact Registry refused the request"),
+    ],
+)
+def test_what_a_service_answers_is_told_by_its_kind(server: JobServer, status: int, sentence: str) -> None:
+    server.fail_next("/repositories/", status, "out of order")
+    [line] = ask(server, job("cpu", BUCKET)).unchecked
+    assert re.match(sentence, line)
+
+
+@pytest.mark.usefixtures("server")
+def test_a_service_out_of_reach_is_said() -> None:
+    rest = GoogleRest({"logging": "http://127.0.0.1:1"})
+    with pytest.raises(StorageError, match="Cloud Logging can't be reached .* the job's log: .*Connection refused"):
+        rest.get("logging", "v2", "the job's log")
 
 
 @pytest.mark.parametrize(

@@ -5,13 +5,17 @@ import re
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 
 import pytest
 import yaml
 
+from tests.support.certificates import expired_login
 from tests.support.job_files import FOLDER, NAMES
 from tests.support.job_server import JobServer
+from tests.support.vertex_server import vertex_server
+from trainer.cloud import job_service
 from trainer.submission import main
 
 ROOT = FOLDER.parent
@@ -154,7 +158,8 @@ def test_a_job_that_can_not_be_followed_any_longer_goes_on_and_the_last_line_say
 
 
 @pytest.mark.parametrize(
-    ("status", "words"), [(400, "refused the job"), (403, "denies access"), (429, "quota is used up"), (404, "no such")]
+    ("status", "words"),
+    [(400, "refused the request"), (403, "denies access"), (429, "quota is used up"), (404, "no such")],
 )
 def test_what_the_service_refuses_is_told_in_its_own_words(
     status: int, words: str, somebody: JobServer, capfd: pytest.CaptureFixture[str]
@@ -165,6 +170,30 @@ def test_what_the_service_refuses_is_told_in_its_own_words(
     assert words in err
     assert "Machine type is not supported here." in err
     assert err.count("\n") == 1
+
+
+def test_an_expired_login_is_one_line_and_said_at_once(
+    somebody: JobServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(job_service, "RETRY_SECONDS", 120)
+    monkeypatch.delenv("STORAGE_EMULATOR_HOST")  # With it, the client needs no login.
+    with vertex_server() as vertex:
+        for name, value in {
+            **vertex.environment,
+            "GOOGLE_APPLICATION_CREDENTIALS": str(expired_login(tmp_path)),
+            "CLOUDSDK_API_ENDPOINT_OVERRIDES_AIPLATFORM": f"https://{vertex.endpoint}/",
+        }.items():
+            monkeypatch.setenv(name, value)
+        started = time.monotonic()
+        assert submit("cpu", "--no-follow") == 5
+        assert time.monotonic() - started < 60
+        out, err = capfd.readouterr()
+    said = "no valid Google Cloud credentials – expected application default credentials – received "
+    for what in ("the bucket my-project-trainer", "the image us-", "the quota ", "projects/my-project/"):
+        assert f"not checked: {said}{what}" in out
+    assert err.startswith(f"scripts/submit: {said}fashion-mnist-cpu-")
+    assert err.count("\n") == 1
+    assert somebody.requests == []
 
 
 def test_the_shown_python_sends_the_same_request_as_the_command(

@@ -154,5 +154,5 @@ def test_a_forbidden_bucket_is_said(monkeypatch):
         for name, value in server.environment.items():
             monkeypatch.setenv(name, value)
         server.forbid("secret-bucket")
-        with pytest.raises(StorageError, match="access denied"):
+        with pytest.raises(StorageError, match="denies access"):
             registry_at("gs://secret-bucket/r").read()

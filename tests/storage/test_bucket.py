@@ -76,9 +76,7 @@ def test_a_bucket_that_does_not_exist(action: Action) -> None:
 @every_action
 def test_a_forbidden_bucket(folder: Folder, server, action: Action) -> None:
     server.forbid("my-bucket")
-    message = (
-        "access denied – expected the right to use it – received gs://my-bucket/folder.*: 403 .* – give .*objectUser"
-    )
+    message = "denies access – expected permission – received gs://my-bucket/folder.*: 403 .* – give .*objectUser"
     with pytest.raises(StorageError, match=message) as caught:
         action(folder)
     assert "\n" not in str(caught.value)
@@ -109,7 +107,7 @@ def test_a_service_that_stays_away_is_given_up(folder: Folder, server, monkeypat
     monkeypatch.setattr(bucket, "RETRY_SECONDS", 0.3)
     server.fail_next(10_000, HTTPStatus.SERVICE_UNAVAILABLE)
     with pytest.raises(
-        StorageError, match="keeps failing – expected .* – received gs://my-bucket/folder/x: The service"
+        StorageError, match="keeps failing – expected .* – received gs://my-bucket/folder/x: 503 The service"
     ):
         folder.read("x")
 

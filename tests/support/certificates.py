@@ -34,6 +34,23 @@ def local_identity() -> dict[str, Path]:
     return files
 
 
+def expired_login(folder: Path) -> Path:
+    """A file of credentials, written into ``folder``, with which no request gets a token; no server is asked."""
+    file = folder / "expired.json"
+    file.write_text(
+        json.dumps(
+            {
+                "type": "external_account",
+                "audience": "//iam.googleapis.com/locations/global/workforcePools/p/providers/p",
+                "subject_token_type": "urn:ietf:params:oauth:token-type:jwt",
+                "token_url": "https://sts.googleapis.com/v1/token",
+                "credential_source": {"file": str(folder / "no-token")},
+            }
+        )
+    )
+    return file
+
+
 def _certificate(key: rsa.RSAPrivateKey) -> x509.Certificate:
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
     now = datetime.datetime.now(datetime.UTC)

@@ -13,8 +13,9 @@ from queue import SimpleQueue
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from trainer.cloud.vertex_errors import vertex_errors
+from trainer.cloud.vertex_errors import EXPERIMENTS
 from trainer.errors import StorageError
+from trainer.google_errors import google_errors
 
 if TYPE_CHECKING:
     from google.cloud.aiplatform import ExperimentRun
@@ -83,7 +84,7 @@ class ExperimentReport:
 
     def _report(self) -> None:
         try:
-            with vertex_errors(str(self._destination)):
+            with google_errors(str(self._destination), EXPERIMENTS):
                 run = _open(self._destination, self._name)
                 run.log_params(self._parameters)
                 while (item := self._queue.get()) is not None:

@@ -1,16 +1,17 @@
 """Google's services that are asked over REST, where a client library for two requests would be too much."""
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from trainer.errors import NotFoundError, StorageError
+from trainer.errors import StorageError
+from trainer.google_errors import Words, google_errors
 
 if TYPE_CHECKING:
     from google.auth.transport.requests import AuthorizedSession
 
 _SCOPE = "https://www.googleapis.com/auth/cloud-platform"
 _SECONDS = 60
+_NAMES = {"artifactregistry": "Artifact Registry", "logging": "Cloud Logging", "serviceusage": "Service Usage"}
 
 
 class MissingCredentialsError(StorageError):
@@ -36,16 +37,14 @@ class GoogleRest:
 
     def _ask(self, method: str, service: str, path: str, what: str, body: Any) -> dict[str, Any]:
         """The JSON answer. Raises StorageError about ``what``, NotFoundError for a 404."""
+        from google.api_core.exceptions import from_http_status
+
         root = self._endpoints.get(service) or f"https://{service}.googleapis.com"
-        with _connection_errors(what):
+        with google_errors(what, Words(_NAMES.get(service, service), missing=f"{what} is not there")):
             answer = self._session.request(method, f"{root.rstrip('/')}/{path}", json=body, timeout=_SECONDS)
-        if answer.status_code == 404:
-            raise NotFoundError(f"{what} is not there", expected="it", received="404", do="see its name and project")
-        if not answer.ok:
-            received = f"{answer.status_code} {_reason(answer)}"
-            do = "ask for the role that is named" if answer.status_code == 403 else "try again later"
-            raise StorageError(f"{what} can't be read", expected="an answer", received=received, do=do)
-        document: dict[str, Any] = answer.json()
+            if not answer.ok:
+                raise from_http_status(answer.status_code, answer.reason, response=answer)
+            document: dict[str, Any] = answer.json()
         return document
 
 
@@ -54,32 +53,15 @@ def _session() -> "AuthorizedSession":
     from google.auth.exceptions import DefaultCredentialsError
     from google.auth.transport.requests import AuthorizedSession
 
-    try:
-        credentials, _ = google.auth.default(scopes=[_SCOPE])
-    except DefaultCredentialsError as error:
-        raise MissingCredentialsError(
-            "no Google Cloud credentials",
-            expected="application default credentials",
-            received="none",
-            do="run: gcloud auth application-default login",
-        ) from error
+    # Some kinds of credentials ask for a token at once, to learn their project.
+    with google_errors("the credentials", Words("Google Cloud", missing="Google Cloud has no such project")):
+        try:
+            credentials, _ = google.auth.default(scopes=[_SCOPE])
+        except DefaultCredentialsError as error:
+            raise MissingCredentialsError(
+                "no Google Cloud credentials",
+                expected="application default credentials",
+                received="none",
+                do="run: gcloud auth application-default login",
+            ) from error
     return AuthorizedSession(credentials)
-
-
-@contextmanager
-def _connection_errors(what: str) -> Iterator[None]:
-    from google.auth.exceptions import GoogleAuthError
-    from requests import RequestException
-
-    try:
-        yield
-    except (GoogleAuthError, RequestException) as error:
-        received, do = str(error)[:240], "check the network, and run: gcloud auth application-default login"
-        raise StorageError(f"{what} can't be read", expected="an answer", received=received, do=do) from error
-
-
-def _reason(answer: Any) -> str:
-    try:
-        return str(answer.json()["error"]["message"])
-    except (ValueError, KeyError, TypeError):
-        return str(answer.reason)

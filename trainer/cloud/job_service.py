@@ -1,25 +1,19 @@
 """Vertex AI's job service: a job sent, and looked at while it runs."""
 
 import json
-import logging
-import textwrap
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from trainer.cloud.jobspec import Job
-from trainer.errors import StorageError
+from trainer.cloud.vertex_errors import JOBS, patience
+from trainer.google_errors import google_errors
 
 if TYPE_CHECKING:
     from google.cloud.aiplatform_v1 import JobServiceClient
 
-log = logging.getLogger("trainer.vertex")
-
 REQUEST_SECONDS = 60.0
-#: How long reading is repeated while it fails for a passing reason, and how long we wait in between.
+#: How long reading is repeated while it fails for a passing reason.
 RETRY_SECONDS = 300.0
-FIRST_DELAY_SECONDS, LONGEST_DELAY_SECONDS = 1.0, 20.0
 
 SUCCEEDED = "JOB_STATE_SUCCEEDED"
 _ENDED = (
@@ -55,12 +49,12 @@ class JobService:
 
     def __init__(self, project: str, region: str, *, endpoint: str | None = None) -> None:
         self._parent = f"projects/{project}/locations/{region}"
-        with job_errors(self._parent):
+        with google_errors(self._parent, JOBS):
             self._client = _client(host(region, endpoint))
 
     def create(self, job: Job) -> str:
         """Send it, once: an answer that got lost must not make two jobs. Its resource name."""
-        with job_errors(job.display_name):
+        with google_errors(job.display_name, JOBS):
             if job.is_tuning:
                 sent = {"parent": self._parent, "hyperparameter_tuning_job": message(job)}
                 created = self._client.create_hyperparameter_tuning_job(sent, timeout=REQUEST_SECONDS, retry=None)
@@ -74,8 +68,8 @@ class JobService:
         get = self._client.get_custom_job
         if "/hyperparameterTuningJobs/" in name:
             get = self._client.get_hyperparameter_tuning_job
-        with job_errors(name):
-            job = get({"name": name}, timeout=REQUEST_SECONDS, retry=_patience())
+        with google_errors(name, JOBS):
+            job = get({"name": name}, timeout=REQUEST_SECONDS, retry=patience(RETRY_SECONDS))
         return JobState(job.state.name, job.error.message)
 
     def active(self, job: Job) -> list[str]:
@@ -84,8 +78,8 @@ class JobService:
         if job.is_tuning:
             listing = self._client.list_hyperparameter_tuning_jobs
         request = {"parent": self._parent, "filter": f'labels.run="{job.labels.get("run", "")}"'}
-        with job_errors(self._parent):
-            found = list(listing(request, timeout=REQUEST_SECONDS, retry=_patience()))
+        with google_errors(self._parent, JOBS):
+            found = list(listing(request, timeout=REQUEST_SECONDS, retry=patience(RETRY_SECONDS)))
         return [item.name for item in found if item.state.name not in _ENDED]
 
 
@@ -101,52 +95,8 @@ def message(job: Job) -> Any:
     return tuning
 
 
-@contextmanager
-def job_errors(what: str) -> Iterator[None]:
-    """Turn an error of the client into a StorageError about ``what``."""
-    from google.api_core import exceptions as api
-    from google.auth.exceptions import GoogleAuthError
-
-    try:
-        yield
-    except (api.Forbidden, api.Unauthorized) as error:
-        do = "see docs/jobs.md for the roles that submitting takes"
-        raise _error("Vertex AI denies access", what, error, do) from error
-    except api.NotFound as error:
-        raise _error("Vertex AI has no such project or job", what, error, "check project and region") from error
-    except api.TooManyRequests as error:
-        do = "ask for a higher quota, or submit later or in another region"
-        raise _error("Vertex AI's quota is used up", what, error, do) from error
-    except api.BadRequest as error:
-        raise _error("Vertex AI refused the job", what, error, "mend what it names") from error
-    except (api.GoogleAPICallError, api.RetryError) as error:
-        do = "check the network; the console shows whether the job was made"
-        raise _error("Vertex AI can't be reached or keeps failing", what, error, do) from error
-    except GoogleAuthError as error:
-        do = "run: gcloud auth application-default login"
-        raise _error("no valid Google Cloud credentials", what, error, do) from error
-
-
-def _error(words: str, what: str, error: BaseException, do: str) -> StorageError:
-    return StorageError(words, expected="its consent", received=f"{what}: {textwrap.shorten(str(error), 400)}", do=do)
-
-
 def _client(address: str) -> "JobServiceClient":
     from google.cloud.aiplatform_v1 import JobServiceClient
 
     transport = "rest" if address.startswith("http://") else "grpc"
     return JobServiceClient(client_options={"api_endpoint": address}, transport=transport)
-
-
-def _patience() -> Any:
-    from google.api_core import exceptions as api
-    from google.api_core.retry import Retry, if_exception_type
-
-    passing = (api.ServiceUnavailable, api.DeadlineExceeded, api.Aborted, api.InternalServerError, api.TooManyRequests)
-    return Retry(
-        predicate=if_exception_type(*passing),
-        initial=FIRST_DELAY_SECONDS,
-        maximum=LONGEST_DELAY_SECONDS,
-        timeout=RETRY_SECONDS,
-        on_error=lambda error: log.warning("Vertex AI: %s; looking again", error),
-    )

@@ -8,30 +8,27 @@ Nothing about the mirror is remembered on our side. Every call looks at what Ver
 so that a call may be repeated after a crash, a lost answer or a timeout, and several may run at once.
 """
 
-import logging
 import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from trainer.cloud.vertex_errors import vertex_errors
+from trainer.cloud.vertex_errors import REGISTRY, patience
 from trainer.cloud.vertex_evaluation import SCHEMA, evaluation_metrics
 from trainer.cloud.vertex_names import alias_of, check_version, description_of, identity_labels, serving_image
 from trainer.errors import GateRefusedError, StorageError
+from trainer.google_errors import google_errors
 
 if TYPE_CHECKING:
     from google.cloud.aiplatform_v1.types import Model
 
 Result = TypeVar("Result")
 
-log = logging.getLogger("trainer.vertex")
-
 # How long one request may take, how long Vertex may take to upload a model, and how long we repeat what fails.
 REQUEST_SECONDS = 60.0
 OPERATION_SECONDS = 1800.0
 RETRY_SECONDS = 180.0
-FIRST_DELAY_SECONDS, LONGEST_DELAY_SECONDS = 1.0, 20.0
 # How long to leave the evaluation to another process that has uploaded the model, and will import it too.
 GRACE_SECONDS = 3.0
 
@@ -71,7 +68,7 @@ class VertexRegistry:
 
         self._location = f"projects/{project}/locations/{region}"
         self._region = region
-        with vertex_errors(self._location):
+        with google_errors(self._location, REGISTRY):
             options = {"api_endpoint": endpoint or f"{region}-aiplatform.googleapis.com"}
             self._client = ModelServiceClient(client_options=options)
 
@@ -88,7 +85,7 @@ class VertexRegistry:
             StorageError: Vertex refused, or Vertex holds another model under this version's name.
         """
         check_version(version)
-        with vertex_errors(f"{self._name(version.model_id)}, version {version.version}"):
+        with google_errors(f"{self._name(version.model_id)}, version {version.version}", REGISTRY):
             return _patiently(lambda: self._mirror(version))
 
     def move_aliases(self, model_id: str, version: str, aliases: Sequence[str] = ("latest", "default")) -> None:
@@ -98,7 +95,7 @@ class VertexRegistry:
 
         Raises StorageError (NotFoundError where Vertex has no such model or version).
         """
-        with vertex_errors(f"{self._name(model_id)}, version {version}"):
+        with google_errors(f"{self._name(model_id)}, version {version}", REGISTRY):
             _patiently(lambda: self._point(self._get(f"{self._name(model_id)}@{alias_of(version)}"), aliases))
 
     def _name(self, model_id: str) -> str:
@@ -260,20 +257,8 @@ def _finished(operation: Any) -> Any:
 
 def _patiently(action: Callable[[], Result]) -> Result:
     """Repeat ``action``, whose steps all look before they act, while it fails for a passing reason."""
-    from google.api_core import exceptions as api
-    from google.api_core.retry import Retry, if_exception_type
+    from google.api_core.exceptions import AlreadyExists
 
     # Two who create the same model: one of them is told that it exists, and adds its version when it looks again.
-    passing = (
-        *(api.ResourceExhausted, api.ServiceUnavailable, api.DeadlineExceeded, api.Aborted, api.InternalServerError),
-        *(api.AlreadyExists, _VanishedError),
-    )
-    retry = Retry(
-        predicate=if_exception_type(*passing),
-        initial=FIRST_DELAY_SECONDS,
-        maximum=LONGEST_DELAY_SECONDS,
-        timeout=RETRY_SECONDS,
-        on_error=lambda error: log.warning("Vertex AI: %s; looking again", error),
-    )
-    result: Result = retry(action)()
+    result: Result = patience(RETRY_SECONDS, also=(AlreadyExists, _VanishedError))(action)()
     return result

@@ -1,71 +1,68 @@
-"""What Vertex AI's client raises: what passes by itself, and the rest in plain words."""
+"""Vertex AI's troubles: what passes by itself, and what is said of the rest, by what it was asked for."""
 
-import textwrap
-from collections.abc import Iterator
-from contextlib import contextmanager
+import logging
+from typing import TYPE_CHECKING
 
-from trainer.errors import NotFoundError, StorageError
+from trainer.google_errors import Trouble, Words, trouble_of
+
+if TYPE_CHECKING:
+    from google.api_core.retry import Retry
+
+#: How long we wait between two tries.
+FIRST_DELAY_SECONDS, LONGEST_DELAY_SECONDS = 1.0, 20.0
+
+_NAME = "Vertex AI"
+REGISTRY = Words(
+    _NAME,
+    missing="Vertex AI has no such model, version or project",
+    do={
+        Trouble.MISSING: "check --vertex-project and --vertex-region, and register the version first",
+        Trouble.DENIED: (
+            "see docs/vertex-registry.md for the roles that this account and Vertex AI's service agent need"
+        ),
+        Trouble.AWAY: "check the network, --vertex-project and --vertex-region, then start the same command again",
+    },
+)
+EXPERIMENTS = Words(
+    _NAME,
+    missing="Vertex AI has no such project, experiment or TensorBoard",
+    do={
+        Trouble.MISSING: "check --vertex-project, --vertex-region and --experiment-tensorboard",
+        Trouble.DENIED: "see docs/setup-gcp.md for the role trainerExperiments that this account needs",
+        Trouble.QUOTA: "ask for a higher quota",
+        Trouble.AWAY: "check the network, --vertex-project and --vertex-region",
+        Trouble.SLOW: "see the console",
+    },
+)
+JOBS = Words(
+    _NAME,
+    missing="Vertex AI has no such project or job",
+    do={
+        Trouble.MISSING: "check project and region",
+        Trouble.DENIED: "see docs/jobs.md for the roles that submitting takes",
+        Trouble.QUOTA: "ask for a higher quota, or submit later or in another region",
+        Trouble.AWAY: "check the network; the console shows whether the job was made",
+        Trouble.SLOW: "the console shows whether the job was made",
+        Trouble.REFUSED: "mend what it names",
+    },
+)
+
+log = logging.getLogger("trainer.vertex")
 
 
-@contextmanager
-def vertex_errors(what: str) -> Iterator[None]:
-    """Turn an error of the client into a StorageError about ``what``."""
+def patience(seconds: float, also: tuple[type[Exception], ...] = ()) -> "Retry":
+    """Repeat for ``seconds`` what fails for a passing reason, or by one of ``also``. An expired login is none."""
     from google.api_core import exceptions as api
-    from google.auth.exceptions import GoogleAuthError
+    from google.api_core.retry import Retry
 
-    try:
-        yield
-    except api.RetryError as error:
-        raise _gave_up(what, error.cause or error) from error
-    except api.GoogleAPICallError as error:
-        raise _refused(what, error) from error
-    except TimeoutError as error:
-        received, do = f"{what}: no end within the time we wait", "start the same command again in some minutes"
-        raise StorageError("Vertex AI is still at work", expected="its end", received=received, do=do) from error
-    except GoogleAuthError as error:
-        raise _no_credentials(what, error) from error
-
-
-def _refused(what: str, error: BaseException) -> StorageError:
-    from google.api_core import exceptions as api
-
-    received = f"{what}: {_words(error)}"
-    match error:
-        case api.NotFound():
-            do = "check --vertex-project and --vertex-region, and register the version first"
-            what = "Vertex AI has no such model, version or project"
-            return NotFoundError(what, expected="one that is there", received=received, do=do)
-        case api.Forbidden() | api.Unauthorized():
-            do = "see docs/vertex-registry.md for the roles that this account and Vertex AI's service agent need"
-            return StorageError("Vertex AI denies access", expected="permission", received=received, do=do)
-        case _:
-            what = "Vertex AI refused the request"
-            return StorageError(what, expected="its consent", received=received, do="see the reason")
-
-
-def _gave_up(what: str, error: BaseException) -> StorageError:
-    from google.api_core import exceptions as api
-
-    if isinstance(error, api.ResourceExhausted):
-        received, do = f"{what}: {_words(error)}", "ask for a higher quota, or start the same command again later"
-        return StorageError("Vertex AI's quota is used up", expected="room in it", received=received, do=do)
-    return StorageError(
-        "Vertex AI can't be reached or keeps failing",
-        expected="an answer",
-        received=f"{what}: {_words(error)}",
-        do="check the network, --vertex-project and --vertex-region, then start the same command again",
+    passing = (
+        *(api.TooManyRequests, api.ServiceUnavailable, api.DeadlineExceeded, api.Aborted, api.InternalServerError),
+        *also,
     )
-
-
-def _no_credentials(what: str, error: BaseException) -> StorageError:
-    return StorageError(
-        "no valid Google Cloud credentials",
-        expected="application default credentials",
-        received=f"{what}: {_words(error)}",
-        do="run `gcloud auth application-default login`, or use the service account of the machine",
+    return Retry(
+        predicate=lambda error: isinstance(error, passing) and trouble_of(error) is not Trouble.LOGIN,
+        initial=FIRST_DELAY_SECONDS,
+        maximum=LONGEST_DELAY_SECONDS,
+        timeout=seconds,
+        on_error=lambda error: log.warning("Vertex AI: %s; looking again", error),
     )
-
-
-def _words(error: BaseException) -> str:
-    """The service's own message, with its status and without addresses."""
-    return textwrap.shorten(str(error), 240)

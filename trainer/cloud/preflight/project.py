@@ -12,7 +12,9 @@ from trainer.cloud.google_rest import GoogleRest
 from trainer.cloud.jobspec import Job, pools_of
 from trainer.cloud.preflight import images
 from trainer.cloud.preflight.finding import Finding, mapping, text, whole
+from trainer.contract import MANIFEST_NAME
 from trainer.errors import NotFoundError, StorageError
+from trainer.google_errors import Words, google_errors
 
 _PREFIX = "custom_model_training_"
 _CONTINENTS = {"US": "us-", "EU": "europe-", "ASIA": "asia-"}
@@ -59,28 +61,30 @@ def demands(job: Job) -> Counter[str]:
 
 
 def _bucket(job: Job) -> Iterator[Finding]:
-    from google.api_core.exceptions import Forbidden, GoogleAPICallError
-    from google.cloud import storage
+    from google.api_core.exceptions import Forbidden
 
     name, _, prefix = job.output.removeprefix("gs://").partition("/")
-    try:
-        bucket = storage.Client(project=job.project).lookup_bucket(name)
-        if bucket is None:
-            do = "scripts/setup_gcp makes it, or --set bucket=NAME"
-            yield Finding("bucket", f"the bucket {name}", "one that is there", "no such bucket", do)
-            return
-        yield from place_findings(bucket, job.region)
-        manifest = "/".join(part for part in (prefix, "model", "manifest.json") if part)
-        if not job.is_tuning and bucket.blob(manifest).exists():
-            received, do = f"gs://{name}/{manifest}", "take that model, or --set run=NAME to train it again"
-            yield Finding("already-done", "the model of this run", "no such model yet", received, do)
-    except Forbidden:
-        expected, do = "one that you may read", "ask for roles/storage.objectViewer and .bucketViewer on it"
-        yield Finding("bucket", f"the bucket {name}", expected, "403, permission denied", do)
-    except GoogleAPICallError as error:
-        received = str(error)[:240]
-        what = f"the bucket {name} can't be read"
-        raise StorageError(what, expected="an answer", received=received, do="try again later") from error
+    with google_errors(f"the bucket {name}", Words("the storage service", missing="no such object")):
+        try:
+            yield from _bucket_findings(job, name, prefix)
+        except Forbidden:
+            expected, do = "one that you may read", "ask for roles/storage.objectViewer and .bucketViewer on it"
+            yield Finding("bucket", f"the bucket {name}", expected, "403, permission denied", do)
+
+
+def _bucket_findings(job: Job, name: str, prefix: str) -> Iterator[Finding]:
+    from google.cloud import storage
+
+    bucket = storage.Client(project=job.project).lookup_bucket(name)
+    if bucket is None:
+        do = "scripts/setup_gcp makes it, or --set bucket=NAME"
+        yield Finding("bucket", f"the bucket {name}", "one that is there", "no such bucket", do)
+        return
+    yield from place_findings(bucket, job.region)
+    manifest = "/".join(part for part in (prefix, "model", MANIFEST_NAME) if part)
+    if not job.is_tuning and bucket.blob(manifest).exists():
+        received, do = f"gs://{name}/{manifest}", "take that model, or --set run=NAME to train it again"
+        yield Finding("already-done", "the model of this run", "no such model yet", received, do)
 
 
 def place_findings(bucket: Any, region: str) -> Iterator[Finding]:
