@@ -42,13 +42,12 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(cells)} |" for cells in (columns, ["---"] * len(columns), *rows))
 
 
-def benchmark_parser(description: str | None, section: str = "") -> argparse.ArgumentParser:
+def benchmark_parser(description: str | None, section: str) -> argparse.ArgumentParser:
     """For a program whose result is a section of ``docs/benchmarks.md``, by default ``section``."""
     made = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     made.add_argument("--document", type=Path, default=BENCHMARKS, help="where the result goes")
-    if section:
-        text = f"between which markers there it goes (default {section})"
-        made.add_argument("--section", default=section, metavar="NAME", help=text)
+    text = f"between which markers there it goes (default {section})"
+    made.add_argument("--section", default=section, metavar="NAME", help=text)
     return made
 
 
