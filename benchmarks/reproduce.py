@@ -18,7 +18,7 @@ from benchmarks.contenders.processes import ROOT
 from trainer import settings
 from trainer.artifacts.provenance import code_fingerprint
 from trainer.ending import fail
-from trainer.errors import SettingsError
+from trainer.errors import TrainerError
 from trainer.presets import PRESETS
 
 SEEDS = (42, 43, 44)
@@ -51,7 +51,7 @@ def main(argv: Sequence[str]) -> None:
     commands = [["--preset", options.preset, "--seed", str(seed), *flags] for seed in options.seeds]
     try:
         folders = [model_folder(options.folder / options.preset, command) for command in commands]
-    except SettingsError as error:
+    except TrainerError as error:
         sys.exit(fail("scripts/reproduce", error, verbose=False))
     for folder, command in zip(folders, commands, strict=True):
         train(folder, command)
