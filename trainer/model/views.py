@@ -1,5 +1,6 @@
 """Looking at each image more than once: as it is, in a mirror, moved by a pixel."""
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -28,12 +29,15 @@ def with_flips_and_shifts(network: keras.Model) -> keras.Model:
     """
     return _with_views(
         network,
+        # Behind these three their mirror images, in the same order.
         lambda image: _mirrored([image, _moved(image, 0), _moved(image, 2)]),
         weights=(1 / 4, 1 / 8, 1 / 8, 1 / 4, 1 / 8, 1 / 8),
     )
 
 
-def _with_views(network: keras.Model, views_of: Any, *, weights: tuple[float, ...]) -> keras.Model:
+def _with_views(
+    network: keras.Model, views_of: Callable[[Any], list[Any]], *, weights: tuple[float, ...]
+) -> keras.Model:
     image = keras.Input(IMAGE_SHAPE, dtype="uint8", name=INPUT_NAME)
     stacked = network(keras.ops.concatenate(views_of(image), axis=0))
     mean = WeightedMeanOfViews(weights, name=OUTPUT_NAME)(stacked)
