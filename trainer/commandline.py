@@ -6,10 +6,9 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 
-from trainer import __version__
 from trainer.errors import SettingsError
 from trainer.fields import about, allowed, default_text, form, meaning
-from trainer.parser import Parser
+from trainer.parser import Parser, add_version
 
 _EPILOG = (
     "Every flag may also be spelled --snake_case, and stand in the YAML file given with --config. "
@@ -104,7 +103,7 @@ def _build_parser(fields: Mapping[str, FieldInfo]) -> Parser:
         allow_abbrev=False,
         argument_default=argparse.SUPPRESS,
     )
-    parser.add_argument("--version", action="version", version=f"fashion-mnist-trainer {__version__}")
+    add_version(parser)
     parser.add_argument("--config", metavar="FILE", help="a YAML file of settings")
     parser.add_argument(
         "--print-settings",

@@ -1,15 +1,47 @@
-"""How a command ends before its time: one line that says why, and the exit code of what happened."""
+"""How a command ends, also before its time: one line that says why, and the exit code of what happened."""
 
 import logging
+import os
 import signal
 import sys
 import traceback
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 
 from trainer import logs
 from trainer.errors import Interrupted, StorageError, TrainerError
 
+Options = TypeVar("Options")
+
 _noticed: list[str] = []
+
+
+def run_command(
+    name: str,
+    argv: Sequence[str] | None,
+    parse: Callable[[Sequence[str]], Options],
+    act: Callable[[Options], int],
+    *,
+    unread: int = Interrupted.exit_code,
+) -> int:
+    """Do what the command line ``argv``, else this process's own, asks for. Returns the exit code, ``act``'s own.
+
+    A foreseen failure is one line on stderr, after its traceback where the options' ``verbose`` asks for it.
+    ``unread`` is the code where whoever read our output has seen enough, as in ``… | head``, and says nothing.
+    """
+    interrupt_on_signals()
+    verbose = False
+    try:
+        options = parse(sys.argv[1:] if argv is None else argv)
+        verbose = bool(vars(options)["verbose"])
+        code = act(options)
+        sys.stdout.flush()  # Here, as Python says nothing of use where it fails at the very end.
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return unread
+    except (TrainerError, Interrupted, OSError) as error:
+        return fail(name, error, verbose=verbose)
+    return code
 
 
 def interrupt_on_signals() -> None:

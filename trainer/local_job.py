@@ -20,8 +20,8 @@ from trainer.cloud import job_overrides, jobspec
 from trainer.cloud.jobspec import Job
 from trainer.cloud.preflight import schema
 from trainer.cloud.preflight.finding import Finding
-from trainer.ending import fail, interrupt_on_signals, refuse
-from trainer.errors import Interrupted, SettingsError, TrainerError
+from trainer.ending import refuse, run_command
+from trainer.errors import SettingsError
 from trainer.local_job_commandline import parse
 from trainer.local_job_contract import TRIAL, Replica, count_replicas, replicas_of
 from trainer.local_job_processes import (
@@ -45,18 +45,15 @@ Start = Callable[[Replica], Running]
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the job. Returns 0 if it succeeded, else the exit code that ended it."""
-    interrupt_on_signals()
     logging.basicConfig(format="%(message)s")
-    verbose = False
-    try:
-        options = parse(sys.argv[1:] if argv is None else argv)
-        verbose = options.verbose
-        document = load(options)
-        if findings := wrong_in(document, options.job):
-            return refuse("scripts/local_job", findings, SettingsError.exit_code, done="run")
-        verdict = run(document, options)
-    except (TrainerError, Interrupted, OSError) as error:
-        return fail("scripts/local_job", error, verbose=verbose)
+    return run_command("scripts/local_job", argv, parse, check_and_run)
+
+
+def check_and_run(options: Namespace) -> int:
+    document = load(options)
+    if findings := wrong_in(document, options.job):
+        return refuse("scripts/local_job", findings, SettingsError.exit_code, done="run")
+    verdict = run(document, options)
     print(f"local_job: {verdict.state} – {verdict.cause}", flush=True)
     return 0 if verdict.state == SUCCEEDED else verdict.exit_code
 

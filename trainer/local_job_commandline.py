@@ -48,8 +48,6 @@ def _build_parser() -> JobParser:
         default=Path("artifacts/local_job"),
         help="where the contents of buckets are kept, for the next start too (default artifacts/local_job)",
     )
-    parser.add_argument("--jobs-dir", metavar="FOLDER", type=Path, default=Path("jobs"), help="(default jobs)")
-    parser.add_argument("-v", "--verbose", action="store_true", help="show the traceback of an error")
     return parser
 
 

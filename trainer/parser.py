@@ -4,6 +4,7 @@ import argparse
 import re
 from collections.abc import Sequence
 from difflib import get_close_matches
+from pathlib import Path
 from typing import ClassVar, NoReturn
 
 from trainer import __version__
@@ -22,6 +23,14 @@ class Parser(argparse.ArgumentParser):
         raise SettingsError("command line", expected=self.expected, received=message, do=do)
 
 
+def add_version(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--version", action="version", version=f"fashion-mnist-trainer {__version__}")
+
+
+def add_verbose(group: "argparse._ActionsContainer") -> None:
+    group.add_argument("-v", "--verbose", action="store_true", help="show the traceback of an error")
+
+
 class JobParser(Parser):
     """Of a command that is about a job."""
 
@@ -30,9 +39,11 @@ class JobParser(Parser):
 
     def add_job(self, *, set_help: str) -> None:
         """Which job, and what of it is changed for this once."""
-        self.add_argument("--version", action="version", version=f"fashion-mnist-trainer {__version__}")
+        add_version(self)
+        add_verbose(self)
         self.add_argument("job", metavar="JOB", help="a file of jobs/ without .yaml, such as cpu, or a path to one")
         self.add_argument("--set", metavar="KEY=VALUE", action="append", default=[], help=set_help)
+        self.add_argument("--jobs-dir", metavar="FOLDER", type=Path, default=Path("jobs"), help="(default jobs)")
 
 
 def _where_it_belongs(stranger: str, parser: Parser) -> str:

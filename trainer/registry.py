@@ -13,8 +13,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from trainer import logs
-from trainer.ending import fail, interrupt_on_signals
-from trainer.errors import Interrupted, TrainerError
+from trainer.ending import run_command
+from trainer.errors import TrainerError
 from trainer.registry_commandline import parse
 
 if TYPE_CHECKING:
@@ -28,22 +28,18 @@ log = logging.getLogger("trainer.registry")
 
 def main(argv: Sequence[str] | None = None, env: Mapping[str, str] | None = None) -> int:
     """Run one command and return its exit code; a foreseen failure is one line on stderr."""
-    interrupt_on_signals()
-    env = os.environ if env is None else env
-    verbose = False
-    try:
-        options = parse(sys.argv[1:] if argv is None else argv, env)
-        verbose = options.verbose
-        logs.configure("text", verbose=verbose)
-        report = run(options, env)
-        _print(options, report.document, env)
+    given = os.environ if env is None else env
+
+    def act(options: Namespace) -> int:
+        logs.configure("text", verbose=options.verbose)
+        report = run(options, given)
+        _print(options, report.document, given)
         if report.failure:
             raise report.failure
-    except BrokenPipeError:  # Whoever read our output has seen enough: registry list | head.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (TrainerError, Interrupted, OSError) as error:
-        return fail("trainer.registry", error, verbose=verbose)
-    return 0
+        return 0
+
+    # It prints at its end: who has seen enough of that has no work cut short.
+    return run_command("trainer.registry", argv, lambda words: parse(words, given), act, unread=0)
 
 
 def run(options: Namespace, env: Mapping[str, str]) -> "Report":

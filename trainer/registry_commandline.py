@@ -6,9 +6,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from trainer import __version__
 from trainer.errors import SettingsError
-from trainer.parser import Parser
+from trainer.parser import Parser, add_verbose, add_version
 
 DEFAULT_ROOT = "registry"
 DEFAULT_NAME = "custom-cnn"
@@ -72,7 +71,7 @@ def _build_parser(env: Mapping[str, str]) -> _Parser:
         description="Register models, and release those that pass every gate.",
         epilog="Each command has its own --help. docs/release.md says how it works.",
     )
-    parser.add_argument("--version", action="version", version=f"fashion-mnist-trainer {__version__}")
+    add_version(parser)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True, parser_class=_Parser)
 
     def add(name: str, text: str, *parents: _Parser) -> _Parser:
@@ -115,7 +114,7 @@ def _everywhere(env: Mapping[str, str]) -> _Parser:
     group.add_argument("--name", default=DEFAULT_NAME, help=f"of the model (default {DEFAULT_NAME})")
     group = parent.add_argument_group("output")
     group.add_argument("--json", action="store_true", help="print JSON, for programs")
-    group.add_argument("-v", "--verbose", action="store_true", help="show the traceback of an error")
+    add_verbose(group)
     return parent
 
 

@@ -9,13 +9,12 @@ import re
 import sys
 from collections.abc import Sequence
 
-from trainer import __version__
 from trainer.cloud.project import bindings, resources
 from trainer.cloud.project.gcloud import Gcloud
 from trainer.cloud.project.plan import IMAGES, Plan
-from trainer.ending import fail, interrupt_on_signals
-from trainer.errors import Interrupted, SettingsError, TrainerError
-from trainer.parser import Parser
+from trainer.ending import run_command
+from trainer.errors import SettingsError
+from trainer.parser import Parser, add_verbose, add_version
 
 DEFAULT_REGION, DEFAULT_REPOSITORY, DEFAULT_BRANCH = "us-central1", "trainer", "^main$"
 
@@ -44,14 +43,12 @@ class _Parser(Parser):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Set the project up and return the exit code; a foreseen failure is one line on stderr."""
-    interrupt_on_signals()
-    verbose = False
-    try:
-        plan, dry_run, verbose = parse(sys.argv[1:] if argv is None else argv)
-        set_up(plan, dry_run=dry_run)
-    except (TrainerError, Interrupted, OSError) as error:
-        return fail("scripts/setup_gcp", error, verbose=verbose)
-    return 0
+
+    def act(options: argparse.Namespace) -> int:
+        set_up(options.plan, dry_run=options.dry_run)
+        return 0
+
+    return run_command("scripts/setup_gcp", argv, parse, act)
 
 
 def set_up(plan: Plan, *, dry_run: bool) -> None:
@@ -71,8 +68,8 @@ def set_up(plan: Plan, *, dry_run: bool) -> None:
         _say(f"# GitHub must know Cloud Build, once, in a browser: {page}?project={plan.project}")
 
 
-def parse(argv: Sequence[str]) -> tuple[Plan, bool, bool]:
-    """The plan, whether it is a dry run, and whether to show tracebacks. Raises SettingsError."""
+def parse(argv: Sequence[str]) -> argparse.Namespace:
+    """``plan``, ``dry_run``, and whether to show tracebacks in ``verbose``. Raises SettingsError."""
     options = vars(_build_parser().parse_args(list(argv)))
     dry_run, verbose = options.pop("dry_run"), options.pop("verbose")
     options["images"] = tuple(dict.fromkeys(options.pop("image") or IMAGES[:1]))
@@ -86,7 +83,7 @@ def parse(argv: Sequence[str]) -> tuple[Plan, bool, bool]:
         if value is not None and not re.fullmatch(pattern, value):
             shown = "PROJECT" if name == "project" else f"--{name.replace('_', '-')}"
             raise SettingsError(shown, expected=expected, received=value, do="see --help")
-    return Plan(**options), dry_run, verbose
+    return argparse.Namespace(plan=Plan(**options), dry_run=dry_run, verbose=verbose)
 
 
 def _build_parser() -> _Parser:
@@ -96,7 +93,7 @@ def _build_parser() -> _Parser:
         epilog="docs/setup-gcp.md says who may do what in it, and why.",
         allow_abbrev=False,
     )
-    parser.add_argument("--version", action="version", version=f"fashion-mnist-trainer {__version__}")
+    add_version(parser)
     parser.add_argument("project", metavar="PROJECT", help="its id; it must be there")
     for flag, metavar, default, text in (
         ("--region", "REGION", DEFAULT_REGION, "of the bucket, the images and the trigger"),
@@ -118,7 +115,7 @@ def _build_parser() -> _Parser:
     )  # fmt: skip
     parser.add_argument("--build-submits", action="store_true", help="let builds submit training jobs")
     parser.add_argument("--dry-run", action="store_true", help="print every command, and start none")
-    parser.add_argument("-v", "--verbose", action="store_true", help="show the traceback of an error")
+    add_verbose(parser)
     return parser
 
 

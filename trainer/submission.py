@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainer import logs
-from trainer.ending import fail, interrupt_on_signals, refuse
-from trainer.errors import Interrupted, SettingsError, StorageError, TrainerError
+from trainer.ending import refuse, run_command
+from trainer.errors import Interrupted, SettingsError, StorageError
 from trainer.submission_commandline import parse
 
 if TYPE_CHECKING:
@@ -24,22 +24,8 @@ if TYPE_CHECKING:
 
 def main(argv: Sequence[str] | None = None, env: Mapping[str, str] | None = None) -> int:
     """Submit one job and return the exit code; a foreseen failure is one line on stderr, and so is each finding."""
-    interrupt_on_signals()
-    verbose = False
-    try:
-        options = parse(sys.argv[1:] if argv is None else argv, os.environ if env is None else env)
-        verbose = options.verbose
-        logs.configure("text", verbose=verbose)
-        # Of what google-auth looks for in vain, on a closed network or without an account, we say what matters.
-        for library in ("urllib3", "google.auth"):
-            logging.getLogger(library).setLevel(logging.ERROR)
-
-        return run(options)
-    except BrokenPipeError:  # Whoever read our output has seen enough.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    except (TrainerError, Interrupted, OSError) as error:
-        return fail("scripts/submit", error, verbose=verbose)
-    return 0
+    given = os.environ if env is None else env
+    return run_command("scripts/submit", argv, lambda words: parse(words, given), run)
 
 
 def run(options: Namespace) -> int:
@@ -48,6 +34,10 @@ def run(options: Namespace) -> int:
     from trainer.submission_job import build
     from trainer.submission_settings import read_flags
 
+    logs.configure("text", verbose=options.verbose)
+    # Of what google-auth looks for in vain, on a closed network or without an account, we say what matters.
+    for library in ("urllib3", "google.auth"):
+        logging.getLogger(library).setLevel(logging.ERROR)
     job = build(options)
     findings = check(job, read_flags)
     if findings:

@@ -46,11 +46,9 @@ def _build_parser() -> JobParser:
     )
     parser.add_argument("--dry-run", action="store_true", help="check, say the cost, show both calls, and stop")
     parser.add_argument("--no-follow", action="store_true", help="send it, and do not wait for its end")
-    parser.add_argument("--jobs-dir", metavar="FOLDER", type=Path, default=Path("jobs"), help="(default jobs)")
     parser.add_argument(
         "--write", metavar="FILE", type=Path, help="where the filled-in file goes (default artifacts/jobs/NAME.yaml)"
     )
-    parser.add_argument("-v", "--verbose", action="store_true", help="show the traceback of an error")
     return parser
 
 

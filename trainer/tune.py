@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, TextIO
 from trainer import logs
 from trainer.cloud.search_space import SEARCH_SPACE, Choice, SearchSpace
 from trainer.commandline import flag, read_flags
-from trainer.ending import fail, interrupt_on_signals, raise_if_interrupted
-from trainer.errors import Interrupted, SettingsError, StorageError, TrainerError, TrainingError
+from trainer.ending import raise_if_interrupted, run_command
+from trainer.errors import SettingsError, StorageError, TrainingError
 from trainer.fields import as_text
 from trainer.settings import FIELDS, Settings
 from trainer.settings import parse as parse_settings
@@ -41,21 +41,18 @@ log = logging.getLogger("trainer.tune")
 
 def main(argv: Sequence[str] | None = None, env: Mapping[str, str] | None = None) -> int:
     """Run the search and return its exit code; a foreseen failure is one line on stderr."""
-    interrupt_on_signals()
-    env = os.environ if env is None else env
-    verbose = False
-    try:
-        options = parse(sys.argv[1:] if argv is None else argv)
-        verbose = options.verbose
+    given = os.environ if env is None else env
+
+    def act(options: Options) -> int:
         space = left_to_search(options.fixed)
-        base = settings_of_trials(options.fixed, env)
-        logs.configure(options.log_format, verbose=verbose)
+        base = settings_of_trials(options.fixed, given)
+        logs.configure(options.log_format, verbose=options.verbose)
         if options.vertex:
-            return send(options, space, env)
-        search(options, space, base, env)
-    except (TrainerError, Interrupted, OSError) as error:
-        return fail("trainer.tune", error, verbose=verbose)
-    return 0
+            return send(options, space, given)
+        search(options, space, base, given)
+        return 0
+
+    return run_command("trainer.tune", argv, parse, act)
 
 
 def left_to_search(fixed: Sequence[str]) -> SearchSpace:

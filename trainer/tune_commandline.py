@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from trainer import __version__
 from trainer.errors import SettingsError
-from trainer.parser import Parser, parse_with_trainer_flags
+from trainer.parser import Parser, add_verbose, add_version, parse_with_trainer_flags
 
 DEFAULT_JOB = Path(__file__).resolve().parents[1] / "jobs" / "tuning.yaml"
 #: On this machine. On Vertex AI the job file says it.
@@ -61,14 +60,14 @@ def _build_parser() -> Parser:
         epilog=_EPILOG,
         allow_abbrev=False,
     )
-    parser.add_argument("--version", action="version", version=f"fashion-mnist-trainer {__version__}")
+    add_version(parser)
     parser.add_argument(
         *("--trials",), type=_count, metavar="N",
         help=f"finished trials that the search ends with, those of earlier starts included (default {TRIALS})",
     )  # fmt: skip
     parser.add_argument("--workers", type=_count, metavar="N", help=f"trials at a time (default {WORKERS})")
     parser.add_argument("--log-format", choices=("text", "json"), default="text", help="of the log (default text)")
-    parser.add_argument("-v", "--verbose", action="store_true", help="show the traceback of an error")
+    add_verbose(parser)
     here = parser.add_argument_group("on this machine")
     here.add_argument(
         *("--study",), type=Path, default=Path("tuning"), metavar="FOLDER",

@@ -1,13 +1,18 @@
 import json
+import os
 import subprocess
 import sys
+from argparse import Namespace
+from collections.abc import Sequence
+from pathlib import Path
 
 import pytest
 
 from trainer import task
-from trainer.ending import fail
+from trainer.ending import fail, run_command
 from trainer.errors import Interrupted, SettingsError
 
+ROOT = Path(__file__).parents[2]
 REFUSED = SettingsError("--epochs", expected="an integer ≥ 1", received="0", do="see --help")
 LINE = "command: --epochs – expected an integer ≥ 1 – received 0 – see --help"
 
@@ -76,3 +81,61 @@ def test_a_signal_that_a_destructor_swallowed_is_asked_for_again():
     done = subprocess.run([sys.executable, "-c", SWALLOWED], capture_output=True, text=True, check=False)
     assert (done.stdout, done.returncode) == ("passed over\n", 9), done.stderr
     assert done.stderr.splitlines()[-1].startswith("command: interrupted by SIGTERM")
+
+
+def test_a_command_ends_with_what_it_did_or_why_it_could_not(capsys):
+    def refuse(_):
+        raise REFUSED
+
+    def parse(words):
+        return Namespace(verbose="-v" in words)
+
+    assert run_command("command", [], parse, lambda _: 4) == 4
+    assert tuple(capsys.readouterr()) == ("", "")
+    assert run_command("command", [], parse, refuse) == 2
+    assert tuple(capsys.readouterr()) == ("", LINE + "\n")
+    assert run_command("command", ["-v"], parse, refuse) == 2
+    assert capsys.readouterr().err.startswith("Traceback")
+    assert run_command("command", ["-v"], refuse, lambda _: 0) == 2
+    assert capsys.readouterr().err == LINE + "\n"
+
+
+def unread(command: Sequence[str]) -> tuple[int, str]:
+    """The exit code and stderr of a Python command whose output nobody reads any longer."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    try:
+        environment = os.environ | {"PYTHONPATH": str(ROOT)}
+        done = subprocess.run(
+            [sys.executable, "-P", *command],
+            stdout=writer,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+            env=environment,
+        )
+    finally:
+        os.close(writer)
+    return done.returncode, done.stderr
+
+
+PRINTING = """
+import sys
+from argparse import Namespace
+from trainer.ending import run_command
+sys.exit(run_command("command", [], lambda _: Namespace(verbose=False), lambda _: print("told, not flushed") or 0{}))
+"""
+
+
+@pytest.mark.parametrize(("more", "code"), [("", 9), (", unread=0", 0)])
+def test_a_reader_who_has_seen_enough_is_told_nothing_more(more: str, code: int) -> None:
+    assert unread(["-c", PRINTING.format(more)]) == (code, "")
+
+
+@pytest.mark.parametrize(
+    "words", ["setup_gcp my-project --dry-run", "local_job cpu --processes --jobs-dir {root}/jobs"]
+)
+def test_no_command_takes_it_for_a_failing_disk(words: str, tmp_path: Path) -> None:
+    module, *arguments = words.format(root=ROOT).split()
+    arguments += ["--work-dir", str(tmp_path)] if module == "local_job" else []
+    assert unread(["-m", f"trainer.{module}", *arguments]) == (9, "")

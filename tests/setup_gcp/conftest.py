@@ -74,7 +74,7 @@ def quickly(monkeypatch: pytest.MonkeyPatch) -> Quickly:
 
     ``stop_at``: interrupted at that change, before it happens or, if it ``has_effect``, before its answer.
     """
-    plan, _, _ = setup_gcp.parse([PROJECT, *EVERYTHING])
+    plan = setup_gcp.parse([PROJECT, *EVERYTHING]).plan
 
     def set_up(state: dict[str, Any], *, stop_at: int | None = None, has_effect: bool = False) -> None:
         stand_in = StandIn(state)
