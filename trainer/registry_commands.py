@@ -1,7 +1,6 @@
 """What each command of the registry does. Each returns a `Report`: what it found or did, for the views to show."""
 
 import argparse
-import json
 import logging
 import tempfile
 from collections.abc import Callable, Mapping
@@ -11,15 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from trainer.contract import METADATA_DIR
-from trainer.errors import GateRefusedError, NotFoundError, SettingsError, TrainerError
+from trainer.errors import GateRefusedError, SettingsError, StorageError, TrainerError
 from trainer.release import baseline, decisions
 from trainer.release.decisions import Content, Wishes
+from trainer.release.documents import SCHEMAS, read_raw
 from trainer.release.history import Entry, Index, labels
 from trainer.release.store import Registry
 from trainer.release.versions import Version, makings
 from trainer.storage.atomic import file_errors
-
-DOCUMENTS = ("params", "data_report", "metrics", "class_performance")
 
 log = logging.getLogger("trainer.registry")
 
@@ -213,14 +211,20 @@ def describe(registry: Registry, index: Index, entry: Entry) -> dict[str, Any]:
 
 
 def read_documents(registry: Registry, entry: Entry) -> dict[str, dict[str, Any]]:
-    """The JSON documents of a version that are there."""
-    folder = registry.version_folder(entry.version).child(METADATA_DIR)
+    """The JSON documents of a version that are there. Raises StorageError for one that can't be read."""
+    folder = registry.version_folder(entry.version)
     found = {}
-    for name in DOCUMENTS:
+    for name in SCHEMAS:
         try:
-            found[name] = json.loads(folder.read(f"{name}.json"))
-        except NotFoundError:
+            document = read_raw(folder, name)
+        except ValueError as error:
+            what = f"{METADATA_DIR}/{name}.json of version {entry.version} is damaged"
+            do = "see with verify what else was changed, and restore it from a backup"
+            raise StorageError(what, expected="the JSON that was registered", received=str(error), do=do) from error
+        if document is None:
             log.debug("version %s has no %s.json", entry.version, name)
+        else:
+            found[name] = document
     return found
 
 

@@ -5,7 +5,9 @@ from typing import Any
 
 from trainer.artifacts.report import METRIC_ROWS
 from trainer.contract import CLASS_NAMES
+from trainer.evaluation.gap import hits
 from trainer.evaluation.intervals import newcombe_interval
+from trainer.release.baseline import value_of
 
 Documents = Mapping[str, Mapping[str, Any]]
 
@@ -51,10 +53,10 @@ def _metrics(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[dict[str, Any]]
     rows = []
     for key, title, _ in METRIC_ROWS:
         row: dict[str, Any] = {"name": title, "a": a.get(key), "b": b.get(key)}
-        row["difference"] = _minus(_value(row["b"]), _value(row["a"]))
+        row["difference"] = _minus(value_of(row["b"]), value_of(row["a"]))
         if key == "accuracy" and row["difference"] is not None:
             # As if of different images: on the same ones the true interval is narrower.
-            row["low"], row["high"] = newcombe_interval(_hits(b), _hits(a))
+            row["low"], row["high"] = newcombe_interval(hits(b), hits(a))
         rows.append(row)
     return rows
 
@@ -70,13 +72,5 @@ def _classes(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[dict[str, Any]]
     return rows
 
 
-def _value(figure: Any) -> Any:
-    return figure.get("value") if isinstance(figure, Mapping) else figure
-
-
 def _minus(second: float | None, first: float | None) -> float | None:
     return None if first is None or second is None else second - first
-
-
-def _hits(metrics: Mapping[str, Any]) -> tuple[int, int]:
-    return round(metrics["accuracy"]["value"] * metrics["n"]), metrics["n"]

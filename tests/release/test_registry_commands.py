@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from tests.support.registries import line_with, make_model, registered, registry_at
 from trainer.release.decisions import Wishes
 
@@ -64,6 +66,19 @@ def test_diff_shows_what_changed_and_what_of_it_is_more_than_chance(at):
     assert line_with(out, "Shirt").split()[-3:] == ["+2.00", "points", "+0.000"]
     assert "filters" in at("diff 1.0.0 2.0.0")
     assert "data_report" not in out
+
+
+@pytest.mark.parametrize("content", ["", '{"test": {"n": 1', "\udcff", "[1]"])
+@pytest.mark.parametrize("words", ["diff 1.0.0 1.1.0", "compare 1.1.0"])
+def test_a_damaged_document_is_one_line_that_says_what_to_do(at, filled, figures_file, words, content):
+    at("import-baseline automl-baseline --metrics", figures_file({"auPrc": 0.9}))
+    path = filled / "custom-cnn" / "1.1.0" / "metadata" / "metrics.json"
+    path.write_bytes(content.encode(errors="surrogateescape"))
+    err = at(words, code=5)
+    assert err.startswith("trainer.registry: metadata/metrics.json of version 1.1.0 is damaged – expected the JSON")
+    assert "verify" in err
+    assert err.count("\n") == 1
+    assert "metadata/metrics.json was changed" in at("verify", code=7)
 
 
 def test_promote_and_roll_back(at):

@@ -76,6 +76,13 @@ def test_what_is_approved_is_mirrored_and_nothing_else(go, vertex, versions):
     assert dict(first.labels).items() >= ours.items()
 
 
+def test_figures_that_are_damaged_are_not_mirrored(go, versions):
+    versions.version_folder("1.0.0").write("metadata/metrics.json", b'{"test": ')
+    report = go("mirror")
+    assert "metadata/metrics.json of version 1.0.0 is damaged" in str(report.failure)
+    assert report.failure.exit_code == 5
+
+
 def test_an_override_is_shown_in_vertex_too(go, vertex, versions):  # noqa: ARG001 – there they are
     go("mirror")
     overridden = held(vertex)["v1-0-3"]

@@ -31,7 +31,7 @@ def generalisation_gap(validation: Mapping[str, Any], test: Mapping[str, Any]) -
 
     ``verdict`` says it in plain sentences. ``log_loss_ratio`` is test over validation, None where that is 0.
     """
-    low, high = newcombe_interval(_hits(validation), _hits(test))
+    low, high = newcombe_interval(hits(validation), hits(test))
     points = 100 * (validation["accuracy"]["value"] - test["accuracy"]["value"])
     gap = {
         "points": points,
@@ -46,7 +46,8 @@ def generalisation_gap(validation: Mapping[str, Any], test: Mapping[str, Any]) -
     return {**gap, "level": level, "verdict": f"{_summary(gap)} {_meaning(level, gap, test, lost_its_sense)}"}
 
 
-def _hits(metrics: Mapping[str, Any]) -> tuple[int, int]:
+def hits(metrics: Mapping[str, Any]) -> tuple[int, int]:
+    """How many of how many examples were right, from what ``classification_metrics`` gives."""
     return round(metrics["accuracy"]["value"] * metrics["n"]), metrics["n"]
 
 

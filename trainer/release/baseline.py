@@ -69,7 +69,7 @@ def read_figures(content: bytes) -> dict[str, Any]:
         raise _refused("read", repr(document))
     nested = document.get("metrics")
     given = {**document, **nested} if isinstance(nested, Mapping) else document
-    figures = {ours: _value(given[name]) for name, ours in _NAMES.items() if name in given}
+    figures = {ours: value_of(given[name]) for name, ours in _NAMES.items() if name in given}
     problems = [problem for name, value in figures.items() if (problem := _problem(name, value))]
     if problems or not figures:
         received = "; ".join(problems) or f"only {', '.join(map(str, given)) or 'nothing'}"
@@ -107,9 +107,9 @@ def same_images(theirs: Mapping[str, Any], data_fingerprint: str | None) -> bool
 
 
 def _row(ours: Mapping[str, Any], theirs: Mapping[str, Any], name: str, title: str, loose: str | None) -> Row:
-    mine, other, remark = _value(ours.get(name)), _value(theirs.get(name)), ""
+    mine, other, remark = value_of(ours.get(name)), value_of(theirs.get(name)), ""
     if other is None and loose is not None and loose in theirs:
-        other, remark = _value(theirs[loose]), "the baseline doesn't say how it averages over the classes"
+        other, remark = value_of(theirs[loose]), "the baseline doesn't say how it averages over the classes"
     if name == "accuracy" and other is not None and other in _precisions(theirs):
         remark = "not comparable: the baseline gives the same number as average precision, so one is mislabelled"
         return Row(title, mine, other, None, False, remark)
@@ -120,10 +120,11 @@ def _row(ours: Mapping[str, Any], theirs: Mapping[str, Any], name: str, title: s
 
 
 def _precisions(theirs: Mapping[str, Any]) -> list[Any]:
-    return [_value(value) for name, value in theirs.items() if name.startswith("average_precision")]
+    return [value_of(value) for name, value in theirs.items() if name.startswith("average_precision")]
 
 
-def _value(figure: Any) -> Any:
+def value_of(figure: Any) -> Any:
+    """The number of a headline figure, which may stand below ``value``, beside its interval."""
     return figure.get("value") if isinstance(figure, Mapping) else figure
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from trainer.contract import METADATA_DIR
+from trainer.errors import NotFoundError
 from trainer.storage import Folder
 
 
@@ -77,6 +78,20 @@ SCHEMAS: Mapping[str, type[BaseModel]] = {
 }
 
 
+def read_raw(folder: Folder, name: str) -> dict[str, Any] | None:
+    """The document ``name``, a key of ``SCHEMAS``, of the model in ``folder``; None if there is none.
+
+    Raises ValueError for what is no JSON object. Whether one holds what it should is not looked at.
+    """
+    try:
+        document = json.loads(folder.read(f"{METADATA_DIR}/{name}.json"))
+    except NotFoundError:
+        return None
+    if not isinstance(document, dict):
+        raise ValueError(f"a {type(document).__name__}, no object")
+    return document
+
+
 def read_documents(folder: Folder) -> tuple[dict[str, dict[str, Any]], list[str]]:
     """The documents by name, and what is wrong with them, a line each; a faulty document is empty."""
     documents: dict[str, dict[str, Any]] = {}
@@ -84,18 +99,18 @@ def read_documents(folder: Folder) -> tuple[dict[str, dict[str, Any]], list[str]
     for name, schema in SCHEMAS.items():
         path = f"{METADATA_DIR}/{name}.json"
         documents[name] = {}
-        if not folder.exists(path):
-            findings.append(f"{path} is missing")
-            continue
         try:
-            document = json.loads(folder.read(path))
+            document = read_raw(folder, name)
+            if document is None:
+                findings.append(f"{path} is missing")
+                continue
             schema.model_validate(document)
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
             place = ".".join(map(str, first["loc"]))
             findings.append(f"{path} is not as the trainer writes it: {place or 'the whole'}: {first['msg']}")
         except ValueError as error:
-            findings.append(f"{path} is not JSON: {error}")
+            findings.append(f"{path} is not a JSON object: {error}")
         else:
             documents[name] = document
     return documents, findings
