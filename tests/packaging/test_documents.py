@@ -42,6 +42,11 @@ def test_every_path_that_contributing_names_exists():
     assert [name for name in sorted(named) if not (ROOT / name).exists()] == []
 
 
+def test_the_readme_links_every_document():
+    linked = re.findall(r"\]\((docs/[\w-]+\.md)\)", (ROOT / "README.md").read_text(encoding="utf-8"))
+    assert sorted({str(path.relative_to(ROOT)) for path in (ROOT / "docs").glob("*.md")} - set(linked)) == []
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_every_link_within_the_project_leads_somewhere(document):
     links = re.findall(r"\]\(([^)#:\s]+)\)", document.read_text(encoding="utf-8"))
