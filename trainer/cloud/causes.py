@@ -78,8 +78,9 @@ CAUSES = (
 
 UNKNOWN = "no usual cause fits: see the lines above, and the job in the console"
 
+_FAILURES: list[type[TrainerError]] = TrainerError.__subclasses__()
 #: Exit codes with a meaning of ours; others are the platform's.
-_OURS = {kind.exit_code for kind in (*TrainerError.__subclasses__(), Interrupted)}
+_OURS = {Interrupted.exit_code, *(kind.exit_code for kind in _FAILURES)}
 
 
 def usual_cause(*texts: str) -> str:
