@@ -9,7 +9,7 @@ import pytest
 from trainer import errors
 
 ROOT = Path(__file__).parents[2]
-PATHS = sorted([*(ROOT / "trainer").rglob("*.py"), *(ROOT / "tests").rglob("*.py")])
+PATHS = sorted(path for folder in ("trainer", "tests", "benchmarks") for path in (ROOT / folder).rglob("*.py"))
 LONGEST_FUNCTION = 50
 LONGEST_FILE = 300
 
@@ -19,6 +19,12 @@ PARTS = {"expected", "received", "do"}
 
 def functions(tree: ast.AST) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
     return (node for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)))
+
+
+def too_long(code: str) -> list[str]:
+    """The functions of ``code`` that don't fit on a screen, each with its line: several may have the same name."""
+    lengths = [(node, (node.end_lineno or 0) - node.lineno + 1) for node in functions(ast.parse(code))]
+    return [f"{node.name}:{node.lineno}" for node, length in lengths if length > LONGEST_FUNCTION]
 
 
 def silent_parts(tree: ast.AST, kinds: set[str]) -> Iterator[tuple[int, set[str]]]:
@@ -34,9 +40,14 @@ def silent_parts(tree: ast.AST, kinds: set[str]) -> Iterator[tuple[int, set[str]
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_files_and_functions_fit_on_a_screen(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
-    lengths = {node.name: (node.end_lineno or 0) - node.lineno + 1 for node in functions(ast.parse(text))}
     assert text.count("\n") <= LONGEST_FILE
-    assert {name: length for name, length in lengths.items() if length > LONGEST_FUNCTION} == {}
+    assert too_long(text) == []
+
+
+def test_a_long_function_is_found_beside_a_short_one_of_its_name() -> None:
+    long, short = "    def f(self):\n" + 50 * "        pass\n", "    def f(self): pass\n"
+    assert too_long(f"class A:\n{long}class B:\n{short}") == ["f:2"]
+    assert too_long(f"class A:\n{short}class B:\n{long}") == ["f:4"]
 
 
 def test_every_error_says_what_was_expected_and_received_and_what_to_do() -> None:

@@ -9,6 +9,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from trainer.errors import TrainerError
+
 PACKAGES = ("tensorflow", "keras", "numpy", "scikit-learn", "matplotlib", "google-cloud-storage", "jax")
 PACKAGE_ROOT = Path(__file__).resolve().parents[1]
 RESULT_SHAPING_CODE = ("contract.py", "training_run.py", "data", "model", "training")
@@ -21,12 +23,26 @@ def versions() -> dict[str, str]:
 
 
 def code_fingerprint() -> str:
-    """SHA-256 of the source files that shape the result of training: another digest, another run."""
+    """SHA-256 of the source files that shape the result of training: another digest, another run.
+
+    Raises TrainerError where a part of ``RESULT_SHAPING_CODE`` is missing: a digest would pass over it in silence.
+    """
     digest = hashlib.sha256()
-    roots = [PACKAGE_ROOT / name for name in RESULT_SHAPING_CODE]
-    for path in sorted(file for root in roots for file in ([root] if root.is_file() else root.rglob("*.py"))):
+    for path in sorted(file for name in RESULT_SHAPING_CODE for file in _sources(PACKAGE_ROOT / name)):
         digest.update(path.relative_to(PACKAGE_ROOT).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
     return digest.hexdigest()
+
+
+def _sources(path: Path) -> list[Path]:
+    found = [path] if path.is_file() else list(path.rglob("*.py"))
+    if not found:
+        raise TrainerError(
+            "the code that shapes a result can't be told",
+            expected=f"Python files at {path}",
+            received="none",
+            do="install the whole package, or name them in RESULT_SHAPING_CODE as they are called now",
+        )
+    return found
 
 
 def commit(environment_commit: str | None) -> str | None:

@@ -1,0 +1,44 @@
+"""The digest of the code that shapes a result."""
+
+from pathlib import Path
+
+import pytest
+
+from trainer.artifacts import provenance
+from trainer.errors import TrainerError
+
+
+@pytest.fixture
+def package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("contract.py", "model/cnn.py", "model/notes.md", "release/gates.py"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text(f"# {name}\n")
+    monkeypatch.setattr(provenance, "PACKAGE_ROOT", tmp_path)
+    monkeypatch.setattr(provenance, "RESULT_SHAPING_CODE", ("contract.py", "model"))
+    return tmp_path
+
+
+@pytest.mark.parametrize("name", ["contract.py", "model/cnn.py", "model/new.py"])
+def test_another_line_of_what_shapes_a_result_is_another_digest(package: Path, name: str) -> None:
+    before = provenance.code_fingerprint()
+    with (package / name).open("a") as file:
+        file.write("# another\n")
+    assert provenance.code_fingerprint() != before
+
+
+@pytest.mark.parametrize("name", ["model/notes.md", "release/gates.py"])
+def test_nothing_else_is_part_of_it(package: Path, name: str) -> None:
+    before = provenance.code_fingerprint()
+    (package / name).write_text("another\n")
+    assert provenance.code_fingerprint() == before
+
+
+@pytest.mark.parametrize(("missing", "part"), [("contract.py", "contract.py"), ("model/cnn.py", "model")])
+def test_a_part_that_is_missing_is_refused_rather_than_left_out(package: Path, missing: str, part: str) -> None:
+    (package / missing).unlink()
+    with pytest.raises(TrainerError, match=f"expected Python files at {package / part} – received none"):
+        provenance.code_fingerprint()
+
+
+def test_the_parts_that_are_named_are_there() -> None:
+    assert len(provenance.code_fingerprint()) == 64
