@@ -1,0 +1,77 @@
+"""Everything of the preset ``best`` at once, as the job trains it: killed after an epoch, as if never stopped."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from trainer.data import sketches
+from trainer.data.idx import Dataset
+from trainer.data.sources import Source
+from trainer.job import Job, split_dataset
+from trainer.presets import PRESETS
+from trainer.settings import Settings
+from trainer.storage import open_folder
+from trainer.training.checkpoint import Checkpoints, TrainingState
+from trainer.training_run import network_builder, train_network, training_model
+
+EPOCHS = 3
+SETTINGS = Settings(
+    **{
+        **PRESETS["best"],
+        **{"filters": (8, 8), "stem_filters": 4, "stage_depth": 1, "ensemble_size": 2},
+        **{"epochs": EPOCHS, "batch_size": 32, "learning_rate": 0.02, "val_fraction": 0.2, "precision": "float32"},
+    }
+)
+
+
+@pytest.fixture(scope="module")
+def job() -> Job:
+    dataset = Dataset(sketches.draw(1200, stream=1), sketches.draw(20, stream=2))
+    return Job(SETTINGS, "resumed", Source("synthetic", "drawn", {}, {}), dataset, split_dataset(dataset, SETTINGS), {})
+
+
+@pytest.fixture(scope="module")
+def states(job: Job, tmp_path_factory: pytest.TempPathFactory) -> list[TrainingState]:
+    """Of a training that nothing stopped: after its last epoch but one, as it was written, and after its last."""
+    folder = open_folder(tmp_path_factory.mktemp("checkpoints"))
+    last = train_network(job, "float32", Checkpoints(folder, {}), None)
+    folder.delete(f"epoch-{EPOCHS:05d}.npz")
+    before = Checkpoints(folder, {}).latest()
+    assert before is not None
+    return [before, last]
+
+
+def bytes_of(state: TrainingState) -> list[bytes]:
+    return [array.tobytes() for array in (*state.model, *state.optimizer, *state.best, *state.losses)]
+
+
+def without_time(state: TrainingState) -> list[dict[str, float]]:
+    return [{name: value for name, value in row.items() if name != "seconds"} for row in state.history]
+
+
+def test_the_recipe_has_all_of_it() -> None:
+    assert (SETTINGS.ensemble_size, SETTINGS.optimizer) == (2, "muon")
+    assert min(SETTINGS.erase_probability, SETTINGS.label_smoothing, SETTINGS.hard_fraction) > 0
+
+
+def test_going_on_equals_never_having_stopped(job: Job, states: list[TrainingState], tmp_path: Path) -> None:
+    before, last = states
+    assert before.epoch == EPOCHS - 1
+    resumed = train_network(job, "float32", Checkpoints(open_folder(tmp_path), {}), before)
+    assert bytes_of(resumed) == bytes_of(last)
+    assert without_time(resumed) == without_time(last)
+    assert resumed.early_stop == last.early_stop
+
+
+def test_the_random_stream_of_erasing_matters_for_that(job: Job, states: list[TrainingState], tmp_path: Path) -> None:
+    """The test above would notice a restart that draws the first epoch's patches again."""
+    before, last = states
+    model = training_model(network_builder(SETTINGS)(dtype="float32"), SETTINGS)
+    fresh = model.get_layer("erase").generator.state
+    (place,) = (number for number, variable in enumerate(model.variables) if variable is fresh)
+    forgetful = list(before.model)
+    forgetful[place] = fresh.numpy()
+    assert forgetful[place].tolist() != before.model[place].tolist()
+    resumed = train_network(job, "float32", Checkpoints(open_folder(tmp_path), {}), replace(before, model=forgetful))
+    assert bytes_of(resumed) != bytes_of(last)
