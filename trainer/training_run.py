@@ -30,10 +30,11 @@ from trainer.settings import Settings
 from trainer.storage import open_folder
 from trainer.training import replicas
 from trainer.training.checkpoint import Checkpoints, TrainingState
-from trainer.training.fit import Networks, Observer, Recipe, TrainingData, compile_for_training, fit
+from trainer.training.fit import Networks, Observer, TrainingData, fit
 from trainer.training.hypertune import DEFAULT_FILE, TrialReports
 from trainer.training.losses import LossOfEach
 from trainer.training.progress import EpochReporter, Follower, Listener
+from trainer.training.recipe import Recipe, compile_for_training
 from trainer.training.temperature import cool
 
 if TYPE_CHECKING:

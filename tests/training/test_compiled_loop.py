@@ -52,7 +52,7 @@ class Watched(NamedTuple):
 
 @pytest.fixture(params=["reference", "fast", pytest.param("best", marks=pytest.mark.slow)])
 def watched(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Watched:
-    monkeypatch.setattr(fit, "IMAGES_PER_EXECUTION", STEPS_PER_EXECUTION * BATCH)
+    monkeypatch.setattr("trainer.training.recipe.IMAGES_PER_EXECUTION", STEPS_PER_EXECUTION * BATCH)
     counts: Counter[str] = Counter()
     settings = Settings(**{**PRESETS[request.param], **SMALL, "precision": "float32"})
     network = network_builder(settings)(dtype="float32")

@@ -15,7 +15,8 @@ from trainer.errors import TrainingError
 from trainer.model.cnn import build_cnn
 from trainer.model.training_model import with_augmentation
 from trainer.training.checkpoint import TrainingState
-from trainer.training.fit import Networks, Recipe, TrainingData, fit, predict
+from trainer.training.fit import Networks, TrainingData, fit, predict
+from trainer.training.recipe import Recipe
 
 RECIPE = Recipe(
     epochs=4,

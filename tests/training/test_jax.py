@@ -30,6 +30,7 @@ from functools import partial
 
 import numpy as np
 
+import trainer.training.recipe
 from trainer.data import sketches
 from trainer.training import fit
 from trainer.training.fit import Networks, TrainingData
@@ -39,7 +40,7 @@ from trainer.settings import Settings
 
 import keras
 
-fit.IMAGES_PER_EXECUTION = 1
+trainer.training.recipe.IMAGES_PER_EXECUTION = 1
 settings = Settings(
     filters=(8, 16), dense_units=16, conv_dropout=0.0, dense_dropout=0.0, batch_size=25, epochs=1,
     weight_decay=0.01, precision="float32", **json.loads(sys.argv[1]),
