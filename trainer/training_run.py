@@ -32,7 +32,6 @@ from trainer.training import replicas
 from trainer.training.checkpoint import Checkpoints, TrainingState
 from trainer.training.fit import Networks, Observer, TrainingData, fit
 from trainer.training.hypertune import DEFAULT_FILE, TrialReports
-from trainer.training.losses import LossOfEach
 from trainer.training.progress import EpochReporter, Follower, Listener
 from trainer.training.recipe import Recipe, compile_for_training
 from trainer.training.temperature import cool
@@ -206,9 +205,8 @@ def compiled_model(network: "keras.Model", settings: Settings, *, images: int) -
 
     ``fit`` compiles it so, and a test compares the two.
     """
-    model, visited_images = training_model(network, settings), visits(images, settings)
-    tracker = [LossOfEach(visited_images)] if visited_images < images else []
-    compile_for_training(model, recipe_of(settings), steps_per_epoch(images, settings), metrics=tracker)
+    model = training_model(network, settings)
+    compile_for_training(model, recipe_of(settings), images=images, images_per_epoch=visits(images, settings))
     return model
 
 

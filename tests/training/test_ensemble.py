@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
+from tests.support.training_states import bytes_of
 from trainer.contract import Examples
 from trainer.data.batches import visited
 from trainer.model.residual import build_residual
@@ -69,10 +70,6 @@ def train(networks: Networks, *, epochs: int, visits: int, start: TrainingState 
         observer=Recorder(states),
     )
     return states
-
-
-def bytes_of(state: TrainingState) -> list[bytes]:
-    return [array.tobytes() for array in (*state.model, *state.optimizer, *state.best, *state.losses)]
 
 
 def weights_of(networks: Networks, member: str) -> list[bytes]:

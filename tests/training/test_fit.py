@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from tests.support.training_states import bytes_of
 from trainer.contract import Examples
 from trainer.data.batches import visited
 from trainer.errors import TrainingError
@@ -93,10 +94,6 @@ def train(
 @pytest.fixture(scope="module")
 def uninterrupted() -> tuple[list[TrainingState], Networks]:
     return train()
-
-
-def bytes_of(state: TrainingState) -> list[bytes]:
-    return [array.tobytes() for array in (*state.model, *state.optimizer, *state.best)]
 
 
 def without_time(state: TrainingState) -> list[dict[str, float]]:

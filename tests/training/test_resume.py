@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.training_states import bytes_of
 from trainer.data import sketches
 from trainer.data.idx import Dataset
 from trainer.data.sources import Source
@@ -40,10 +41,6 @@ def states(job: Job, tmp_path_factory: pytest.TempPathFactory) -> list[TrainingS
     before = Checkpoints(folder, {}).latest()
     assert before is not None
     return [before, last]
-
-
-def bytes_of(state: TrainingState) -> list[bytes]:
-    return [array.tobytes() for array in (*state.model, *state.optimizer, *state.best, *state.losses)]
 
 
 def without_time(state: TrainingState) -> list[dict[str, float]]:

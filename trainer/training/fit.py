@@ -21,7 +21,6 @@ from trainer.errors import TrainingError
 from trainer.training.averaging import WeightAverage
 from trainer.training.checkpoint import Arrays, TrainingState
 from trainer.training.feeding import fed
-from trainer.training.losses import LossOfEach
 from trainer.training.non_finite import StopOnNonFinite
 from trainer.training.recipe import Recipe, compile_for_training
 from trainer.training.statistics import StatisticsMeter
@@ -68,11 +67,6 @@ class TrainingData:
     calibration: NDArray[np.uint8]
     validation: Examples
 
-    @property
-    def chosen_by_loss(self) -> bool:
-        """Whether an epoch leaves images out, so that their losses have to be known."""
-        return self.images_per_epoch < self.images
-
 
 class Observer(Protocol):
     """Who is told of the course of training."""
@@ -100,9 +94,9 @@ def fit(
     Raises:
         TrainingError: the loss is not finite, or nothing was learned.
     """
-    steps = math.ceil(data.images_per_epoch / recipe.batch_size)
-    tracker = LossOfEach(data.images_per_epoch) if data.chosen_by_loss else None
-    compile_for_training(networks.training, recipe, steps, metrics=[tracker] if tracker else [])
+    tracker = compile_for_training(
+        networks.training, recipe, images=data.images, images_per_epoch=data.images_per_epoch
+    )
     meter = StatisticsMeter(networks.network, data.calibration)
     state = start
     if state.epoch:

@@ -1,6 +1,6 @@
 """How a network is trained: its optimizer, its rate, its loss, and the two decisions taken after an epoch."""
 
-from collections.abc import Sequence
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,6 +8,7 @@ import keras
 
 from trainer.training.checkpoint import TrainingState
 from trainer.training.loss import SmoothedCrossEntropy, right_answers
+from trainer.training.losses import LossOfEach
 from trainer.training.muon import Muon
 from trainer.training.non_finite import FirstNonFiniteStep
 from trainer.training.optimizer import FusedAdam
@@ -61,15 +62,21 @@ class Recipe:
 
 
 def compile_for_training(
-    model: keras.Model, recipe: Recipe, steps_per_epoch: int, metrics: Sequence[keras.metrics.Metric] = ()
-) -> None:
-    """Give ``model``, logits out, its loss, optimizer and loop; ``metrics`` beside accuracy."""
+    model: keras.Model, recipe: Recipe, *, images: int, images_per_epoch: int
+) -> LossOfEach | None:
+    """Give ``model``, logits out, its loss, optimizer and loop, for epochs that visit so many of so many images.
+
+    Returns the metric that holds the loss of each image visited, where an epoch leaves some out.
+    """
+    tracker = LossOfEach(images_per_epoch) if images_per_epoch < images else None
+    metrics = [keras.metrics.MeanMetricWrapper(right_answers, name="accuracy"), FirstNonFiniteStep()]
     model.compile(
-        optimizer=recipe.build_optimizer(steps_per_epoch),
+        optimizer=recipe.build_optimizer(math.ceil(images_per_epoch / recipe.batch_size)),
         loss=SmoothedCrossEntropy(recipe.label_smoothing),
-        metrics=[keras.metrics.MeanMetricWrapper(right_answers, name="accuracy"), FirstNonFiniteStep(), *metrics],
+        metrics=[*metrics, tracker] if tracker else metrics,
         steps_per_execution=max(1, IMAGES_PER_EXECUTION // recipe.batch_size),
         # XLA makes convolutions slower on CPUs; on JAX compiling is the only way, so Keras's choice stands there.
         jit_compile=False if keras.backend.backend() == "tensorflow" else "auto",
     )
     model.optimizer.build(model.trainable_variables)
+    return tracker
