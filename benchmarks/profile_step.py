@@ -26,6 +26,7 @@ import numpy as np
 
 from benchmarks.arithmetic import training_operations
 from benchmarks.document import benchmark_parser, measured, replace_section
+from benchmarks.document import table as markdown_table
 from trainer import settings as flags_of_trainer
 from trainer.contract import IMAGE_SHAPE, Examples
 from trainer.model.precision import dtype_policy, resolve_precision
@@ -184,9 +185,7 @@ def table(seconds: Mapping[tuple[str, bool], float]) -> str:
     shown = kinds.most_common(SHOWN)
     rest = total - sum(spent for _, spent in shown)
     rows = [*shown, (f"{len(kinds) - len(shown)} other kinds", rest)] if len(kinds) > len(shown) else shown
-    return "\n".join(
-        ["| op | share of a step |", "|---|---|", *(f"| {n} | {100 * s / total:.1f} % |" for n, s in rows)]
-    )
+    return markdown_table(("op", "share of a step"), [(name, f"{100 * spent / total:.1f} %") for name, spent in rows])
 
 
 def summary(seconds: Mapping[tuple[str, bool], float], clocked: Epoch, after: Mapping[str, float]) -> str:

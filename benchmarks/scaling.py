@@ -16,10 +16,15 @@ from dataclasses import dataclass, field
 from benchmarks.contenders.processes import Contender, greeted, launched
 from benchmarks.contenders.turns import IMAGES
 from benchmarks.document import benchmark_parser, measured, replace_section
+from benchmarks.document import table as markdown_table
 from trainer.local_job import free_ports
 
 #: Beside these, the defaults of trainer.task: the reference network. XLA has no fast bfloat16 for most processors.
 FLAGS = ("--batch-size", "256", "--precision", "float32")
+COLUMNS = (
+    *("processes", "cores", "images/s, median", "lowest", "highest"),
+    *("efficiency, median", "lowest", "highest"),
+)
 
 
 @dataclass(frozen=True)
@@ -31,6 +36,7 @@ class Layout:
 
     @property
     def name(self) -> str:
+        """The first two cells of its row."""
         if self.core_each:
             return f"{self.processes} | a core each" if self.processes > 1 else "1 | one"
         return f"{self.processes} | all, shared" if self.processes > 1 else "1 | all"
@@ -97,17 +103,13 @@ def efficiencies(jobs: Sequence[Job], job: Job) -> list[float]:
 
 
 def table(jobs: Sequence[Job]) -> str:
-    rows = [
-        "| processes | cores | images/s, median | lowest | highest | efficiency, median | lowest | highest |",
-        "|---|---|---|---|---|---|---|---|",
-    ]
+    rows = []
     for job in jobs:
-        speeds, shares = job.speeds, efficiencies(jobs, job)
-        rows.append(
-            f"| {job.layout.name} | {statistics.median(speeds):,.0f} | {min(speeds):,.0f} | {max(speeds):,.0f} "
-            f"| {statistics.median(shares):.0%} | {min(shares):.0%} | {max(shares):.0%} |"
+        speeds, shares = (
+            (statistics.median(rounds), min(rounds), max(rounds)) for rounds in (job.speeds, efficiencies(jobs, job))
         )
-    return "\n".join(rows)
+        rows.append([job.layout.name, *(f"{speed:,.0f}" for speed in speeds), *(f"{share:.0%}" for share in shares)])
+    return markdown_table(COLUMNS, rows)
 
 
 def main(argv: Sequence[str]) -> None:
