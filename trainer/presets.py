@@ -37,7 +37,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = {
         "views": "flip-and-shift",
     },
     # The most accurate: a convolution before the first pooling, deeper stages, of which the last two are there four
-    # times; a random rectangle of half of the images blackened, more epochs, fewer images held out. See docs/results.md.
+    # times; a random rectangle of half of the images blackened, more epochs, fewer images held out: docs/results.md.
     "best": {
         **_RESIDUAL,
         "val_fraction": 0.05,
