@@ -15,13 +15,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trainer import logs, registry
+from trainer import logs
 from trainer.cloud.environment import Cluster, read_cluster, with_trial
 from trainer.contract import MANIFEST_NAME, MODEL_FOLDER_ENTRIES, RELEASE_NAME
 from trainer.ending import fail, interrupt_on_signals
 from trainer.errors import Interrupted, SettingsError, StorageError, TrainerError
 from trainer.job import Job, split_dataset
-from trainer.registry_commandline import parse as parse_registry
+from trainer.registry.commandline import parse as parse_registry
+from trainer.registry.run import prepare as prepare_registry
+from trainer.registry.run import run as run_registry
 from trainer.settings import Settings, choose_log_format, parse, run_id
 from trainer.storage import Folder, ensure_vacant, open_folder, publish
 from trainer.supervision import supervised
@@ -62,7 +64,7 @@ def train_and_register(settings: Settings, cluster: Cluster, env: Mapping[str, s
     registers = settings.register_model and cluster.is_primary
     try:
         if registers:
-            registry.prepare(registration(settings, "the model to come", env), env)
+            prepare_registry(registration(settings, "the model to come", env), env)
         model = run(settings, cluster)
         if registers and model:
             register(settings, model, env)
@@ -131,7 +133,7 @@ def run(settings: Settings, cluster: Cluster | None = None) -> Folder | None:
 
 def register(settings: Settings, model: Folder, env: Mapping[str, str]) -> None:
     """Do what ``trainer.registry register`` does. Raises GateRefusedError if a gate refuses the model: it stays."""
-    report = registry.run(registration(settings, model.uri, env), env)
+    report = run_registry(registration(settings, model.uri, env), env)
     for verdict in report.document["verdicts"]:
         level = logging.INFO if verdict["passed"] else logging.WARNING
         log.log(level, "gate %s: %s", verdict["gate"], verdict["sentence"])

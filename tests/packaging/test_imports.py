@@ -36,9 +36,7 @@ MAY_IMPORT = {
 #: The commands, the only places where stages meet, and what they are divided into.
 RECIPES = {
     *("task", "job", "training_run", "model_folder", "export_process", "supervision"),
-    *("registry", "registration", "examination", "measurement"),
-    *("registry_commandline", "registry_commands", "registry_differences", "registry_identity"),
-    *("registry_tables", "registry_vertex", "registry_views"),
+    *("registry", "examination", "measurement"),
     *("submission", "submission_commandline", "submission_cost", "submission_job", "submission_settings"),
     "setup_gcp",
     *("local_job", "local_job_commandline", "local_job_contract", "local_job_processes"),
@@ -117,6 +115,12 @@ def test_imports_are_absolute():
     assert [str(item) for item in IMPORTS if item.name.startswith(".")] == []
 
 
+def test_a_command_that_is_a_package_imports_nothing_before_its_main() -> None:
+    packages = [path for path in (ROOT / "trainer").iterdir() if path.name in RECIPES and path.is_dir()]
+    assert [str(item) for item in IMPORTS if item.module in {path.name for path in packages}] == []
+    assert [path.name for path in packages if not (path / "__main__.py").is_file()] == []
+
+
 def test_tensorflow_and_keras_stay_in_their_places():
     strays = [
         str(item)
@@ -149,6 +153,10 @@ CASES = [
     ("examination", "from trainer.evaluation import gap", True),
     ("model.cnn", "def f():\n    from trainer.errors import DataError", False),
     ("task", "from trainer.data import idx", True),
+    ("registry.views", "from trainer.artifacts.formats import number", True),
+    ("artifacts.formats", "from trainer.registry.views import show", False),
+    ("release.store", "from trainer.registry import run", False),
+    ("cloud.tuning", "def f():\n    from trainer import registry", False),
 ]
 
 

@@ -14,11 +14,10 @@ HEAVY = (
 )  # fmt: skip
 
 LOADED = f"""
-import sys
-from importlib import import_module
-main = import_module(sys.argv.pop(1)).main
+import os, runpy, sys
+os.environ.clear()
 try:
-    code = main(sys.argv[1:], {{}})
+    runpy.run_module(sys.argv.pop(1), run_name="__main__", alter_sys=True)
 except SystemExit as exit:
     code = exit.code
 print(code, [name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)

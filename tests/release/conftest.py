@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.registries import make_model, registered, registry_at
 from tests.support.storage_server import StorageServer, storage_server
-from trainer import registry as command
+from trainer.registry import run as command
 
 BUCKET = "registry-bucket"
 

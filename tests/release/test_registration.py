@@ -8,7 +8,7 @@ import pytest
 from tests.support.registries import Examiner, make_model, registered, registry_at
 from trainer.contract import RELEASE_NAME
 from trainer.errors import GateRefusedError, SettingsError, StorageError
-from trainer.registration import Terms, register
+from trainer.registry.registration import Terms, register
 from trainer.release import decisions
 from trainer.release.decisions import Content, Wishes
 from trainer.release.history import Index

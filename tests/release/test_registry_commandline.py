@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from tests.support.registries import line_with, registry_at
-from trainer.registry_identity import who
+from trainer.registry.identity import who
 from trainer.release.store import INDEX_NAME
 
 

@@ -11,9 +11,9 @@ from tests.support.registries import make_model, registered, registry_at
 from tests.support.vertex_server import VertexServer, vertex_server
 from trainer.errors import GateRefusedError, StorageError
 from trainer.evaluation.metrics import classification_metrics
-from trainer.registry import run
-from trainer.registry_commandline import parse
-from trainer.registry_vertex import Mirror
+from trainer.registry.commandline import parse
+from trainer.registry.run import run
+from trainer.registry.vertex import Mirror
 from trainer.release import decisions
 from trainer.release.decisions import Wishes
 

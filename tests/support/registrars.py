@@ -28,8 +28,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.registries import Examiner, registry_at
-from trainer import registration, registry_commands
-from trainer.registration import Terms
+from trainer.registry import commands, registration
+from trainer.registry.registration import Terms
 from trainer.release import decisions, signing
 from trainer.release.decisions import Wishes
 from trainer.release.history import Change, Index
@@ -48,7 +48,7 @@ def act(root: str, action: str) -> str:
     if deed == "register":
         return registration.register(registry, subject, Terms(signing_key=KEY), Examiner()).version
     options = Namespace(version=subject, why="", public_key=None)
-    return str(registry_commands.promote(registry, options).document["version"])
+    return str(commands.promote(registry, options).document["version"])
 
 
 def decide(root: str, action: str, seen: Index) -> str:

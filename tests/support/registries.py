@@ -8,7 +8,7 @@ from typing import Any
 from trainer.artifacts.facts import Facts
 from trainer.artifacts.manifest import Manifest, describe_files, read_manifest, write_manifest
 from trainer.examination import Examination, Seal
-from trainer.registration import Terms, register
+from trainer.registry.registration import Terms, register
 from trainer.release.history import Entry
 from trainer.release.store import Registry
 from trainer.release.verdict import Verdict

@@ -35,8 +35,8 @@ class Report:
 
 
 def register(registry: Registry, options: argparse.Namespace) -> Report:
-    from trainer.registration import Terms, examination_of
-    from trainer.registration import register as admit
+    from trainer.registry.registration import Terms, examination_of
+    from trainer.registry.registration import register as admit
 
     wishes = Wishes(options.why, options.reason, options.make_latest)
     asked = Version.parse(options.asked_version) if options.asked_version else None
@@ -67,8 +67,8 @@ def history(registry: Registry, _: argparse.Namespace) -> Report:
 
 
 def diff(registry: Registry, options: argparse.Namespace) -> Report:
-    from trainer.registration import setting_names
-    from trainer.registry_differences import differences
+    from trainer.registry.differences import differences
+    from trainer.registry.registration import setting_names
 
     _, silent = setting_names()
     index = registry.read()

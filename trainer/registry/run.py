@@ -6,7 +6,6 @@ Nothing heavy is imported before it is needed: ``--help``, ``list`` or a wrong f
 import json
 import logging
 import os
-import sys
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -15,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 from trainer import logs
 from trainer.ending import run_command
 from trainer.errors import TrainerError
-from trainer.registry_commandline import parse
+from trainer.registry.commandline import parse
 
 if TYPE_CHECKING:
-    from trainer.registry_commands import Report
-    from trainer.registry_vertex import Mirror
+    from trainer.registry.commands import Report
+    from trainer.registry.vertex import Mirror
     from trainer.release.store import Registry
 
 
@@ -47,7 +46,7 @@ def run(options: Namespace, env: Mapping[str, str]) -> "Report":
 
     What Vertex AI fails with comes after the report, as what the command ends with: by then the registry has changed.
     """
-    from trainer.registry_commands import COMMANDS
+    from trainer.registry.commands import COMMANDS
 
     registry, mirror = _open(options, env)
     report = COMMANDS[options.command](registry, options)
@@ -65,7 +64,7 @@ def run(options: Namespace, env: Mapping[str, str]) -> "Report":
 
 def prepare(options: Namespace, env: Mapping[str, str]) -> None:
     """What ``register`` would find wrong at the end of a long run, found before it begins."""
-    from trainer.registration import check_keys
+    from trainer.registry.registration import check_keys
     from trainer.release.thresholds import load
 
     registry, _ = _open(options, env)
@@ -75,14 +74,14 @@ def prepare(options: Namespace, env: Mapping[str, str]) -> None:
 
 
 def _open(options: Namespace, env: Mapping[str, str]) -> "tuple[Registry, Mirror | None]":
-    from trainer.registry_identity import who
+    from trainer.registry.identity import who
     from trainer.release.store import Registry
     from trainer.storage import open_folder
 
     registry = Registry(open_folder(options.registry_root), options.name, who=who(env))
     if not getattr(options, "vertex_project", None):
         return registry, None
-    from trainer.registry_vertex import Mirror
+    from trainer.registry.vertex import Mirror
 
     return registry, Mirror(registry, options.vertex_project, options.vertex_region, options.vertex_endpoint)
 
@@ -91,12 +90,8 @@ def _print(options: Namespace, document: Mapping[str, Any], env: Mapping[str, st
     if options.json:
         text = json.dumps(document, indent=2, ensure_ascii=False)
     else:
-        from trainer.registry_tables import Page
-        from trainer.registry_views import show
+        from trainer.registry.tables import Page
+        from trainer.registry.views import show
 
         text = show(options.command, document, Page.of_stdout(env))
     print(text, flush=True)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

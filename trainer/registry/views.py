@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from trainer.artifacts.formats import DASH, number, percent, setting_value, signed
-from trainer.registry_tables import Cell, Page
+from trainer.registry.tables import Cell, Page
 
 Document = Mapping[str, Any]
 

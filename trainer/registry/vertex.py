@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from trainer.contract import METADATA_DIR
 from trainer.errors import SettingsError
-from trainer.registry_commands import read_documents
+from trainer.registry.commands import read_documents
 from trainer.release.history import Entry, Index, labels
 from trainer.release.store import Registry
 

@@ -1,0 +1,1 @@
+"""The command that registers models, and releases those that pass every gate."""
