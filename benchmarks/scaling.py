@@ -17,7 +17,7 @@ from benchmarks.contenders.processes import Contender, greeted, launched
 from benchmarks.contenders.turns import IMAGES
 from benchmarks.document import benchmark_parser, measured, replace_section
 from benchmarks.document import table as markdown_table
-from trainer.local_job import free_ports
+from trainer.local_job.run import free_ports
 
 #: Beside these, the defaults of trainer.task: the reference network. XLA has no fast bfloat16 for most processors.
 FLAGS = ("--batch-size", "256", "--precision", "float32")

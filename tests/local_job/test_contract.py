@@ -7,7 +7,7 @@ import pytest
 
 from trainer.cloud.environment import Cluster, read_cluster
 from trainer.errors import SettingsError
-from trainer.local_job_contract import count_replicas, replicas_of
+from trainer.local_job.contract import count_replicas, replicas_of
 
 
 def job(*counts: int, base: str | None = "gs://b/run/", **container: Any) -> dict[str, Any]:

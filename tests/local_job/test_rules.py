@@ -2,7 +2,7 @@
 
 import pytest
 
-from trainer.local_job_rules import FAILED, SUCCEEDED, judge, judge_preemption, shown_code
+from trainer.local_job.rules import FAILED, SUCCEEDED, judge, judge_preemption, shown_code
 
 RULES = [
     # code, primary, crashes so far: the state, None while the job goes on

@@ -18,7 +18,7 @@ import pytest
 
 from tests.support.jobs import start_job, wait_for_line
 from tests.support.local_jobs import BUCKET, TINY, largest_difference, local_job, weights_after
-from trainer.local_job import free_ports
+from trainer.local_job.run import free_ports
 
 pytestmark = [
     pytest.mark.slow,

@@ -38,9 +38,7 @@ RECIPES = {
     *("task", "job", "training_run", "model_folder", "export_process", "supervision"),
     *("registry", "examination", "measurement"),
     *("submission", "submission_commandline", "submission_cost", "submission_job", "submission_settings"),
-    "setup_gcp",
-    *("local_job", "local_job_commandline", "local_job_contract", "local_job_processes"),
-    *("local_job_rules", "local_job_storage"),
+    *("setup_gcp", "local_job"),
     *("tune", "tune_commandline", "tune_progress", "tune_study", "tune_trials"),
 }
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from trainer.local_job import free_ports
+from trainer.local_job.run import free_ports
 
 pytestmark = [
     pytest.mark.slow,

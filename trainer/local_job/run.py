@@ -6,7 +6,6 @@ What passes here has met the contract of the platform: environment, arguments, b
 import logging
 import queue
 import socket
-import sys
 import time
 from argparse import Namespace
 from collections.abc import Callable, Sequence
@@ -22,9 +21,9 @@ from trainer.cloud.preflight import schema
 from trainer.cloud.preflight.finding import Finding
 from trainer.ending import refuse, run_command
 from trainer.errors import SettingsError
-from trainer.local_job_commandline import parse
-from trainer.local_job_contract import TRIAL, Replica, count_replicas, replicas_of
-from trainer.local_job_processes import (
+from trainer.local_job.commandline import parse
+from trainer.local_job.contract import TRIAL, Replica, count_replicas, replicas_of
+from trainer.local_job.processes import (
     Lines,
     Running,
     image_is_here,
@@ -33,8 +32,8 @@ from trainer.local_job_processes import (
     start_container,
     start_process,
 )
-from trainer.local_job_rules import MOST_RESTARTS, MOST_RETRIES, SUCCEEDED, Verdict, judge, judge_preemption
-from trainer.local_job_storage import buckets_in, storage_server
+from trainer.local_job.rules import MOST_RESTARTS, MOST_RETRIES, SUCCEEDED, Verdict, judge, judge_preemption
+from trainer.local_job.storage import buckets_in, storage_server
 
 #: What stands for the placeholders of a file unless --set says otherwise.
 PLACEHOLDERS = {"PROJECT": "local-project", "REGION": "us-central1", "BUCKET": "local-bucket", "RUN": "local"}
@@ -246,7 +245,3 @@ def free_ports(count: int) -> list[int]:
 
 def tell(text: str, *, of: str = "local_job") -> None:
     print(f"{of} | {text}", flush=True)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

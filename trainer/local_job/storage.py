@@ -11,7 +11,7 @@ from pathlib import Path
 
 from trainer.errors import StorageError
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS = 60
 _BUCKET = re.compile(r"gs://([a-z0-9][a-z0-9._-]*)")
 

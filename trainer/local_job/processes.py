@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from trainer.errors import SettingsError
-from trainer.local_job_contract import Replica
-from trainer.local_job_rules import shown_code
+from trainer.local_job.contract import Replica
+from trainer.local_job.rules import shown_code
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 #: What of this process's environment would be taken for Vertex AI's, or change the job.
 _LEFT_OUT = (
     "AIP_",

@@ -1,0 +1,1 @@
+"""The command that runs a job on this machine the way Vertex AI would."""
