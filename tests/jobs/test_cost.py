@@ -11,10 +11,10 @@ from trainer.cloud import cost, machines, prices
 from trainer.cloud.jobspec import Job
 from trainer.cloud.preflight.check import check
 from trainer.errors import SettingsError
-from trainer.submission_commandline import parse
-from trainer.submission_cost import limit, tell
-from trainer.submission_job import build
-from trainer.submission_settings import read_flags
+from trainer.submission.commandline import parse
+from trainer.submission.cost import limit, tell
+from trainer.submission.job import build
+from trainer.submission.settings import read_flags
 
 ROOT = Path(__file__).parents[2]
 DISK = 100 * 0.0003

@@ -10,8 +10,8 @@ from google.cloud.aiplatform_v1.types import CustomJobSpec, HyperparameterTuning
 from tests.support.job_files import FOLDER
 from trainer.cloud import job_overrides, jobspec
 from trainer.errors import SettingsError
-from trainer.submission_commandline import parse
-from trainer.submission_job import build
+from trainer.submission.commandline import parse
+from trainer.submission.job import build
 
 
 def options(*words: str) -> Namespace:

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from tests.support.job_files import FOLDER, NAMES, job
 from trainer.cloud.preflight.check import check
 from trainer.errors import SettingsError
-from trainer.submission_commandline import parse
-from trainer.submission_job import build
-from trainer.submission_settings import read_flags
+from trainer.submission.commandline import parse
+from trainer.submission.job import build
+from trainer.submission.settings import read_flags
 
 JUNK = st.one_of(
     *(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5)),

@@ -21,7 +21,7 @@ from tests.support.wrong_jobs import (
 )
 from trainer.cloud.preflight.check import check
 from trainer.cloud.preflight.rules import FROM_THE_FILE
-from trainer.submission_settings import read_flags
+from trainer.submission.settings import read_flags
 
 
 @pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: f"{wrong.rule}-{wrong.words[0]}")

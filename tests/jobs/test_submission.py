@@ -16,7 +16,7 @@ from tests.support.job_files import FOLDER, NAMES
 from tests.support.job_server import JobServer
 from tests.support.vertex_server import vertex_server
 from trainer.cloud import job_service
-from trainer.submission import main
+from trainer.submission.submit import main
 
 ROOT = FOLDER.parent
 QUOTAS = ("cpus", "g2_cpus", "nvidia_l4_gpus", "preemptible_cpus", "preemptible_nvidia_t4_gpus")

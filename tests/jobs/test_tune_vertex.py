@@ -5,8 +5,8 @@ import yaml
 from google.cloud.aiplatform_v1.types import HyperparameterTuningJob
 
 from tests.support.job_server import JobServer
-from trainer import tune
 from trainer.cloud.search_space import SEARCH_SPACE, study_spec
+from trainer.tune import search
 
 PLACE = ["--set", "project=my-project", "--set", "region=us-central1"]
 
@@ -20,7 +20,7 @@ def _elsewhere(tmp_path, monkeypatch: pytest.MonkeyPatch) -> None:  # type: igno
 
 def test_it_sends_the_one_search_space(server: JobServer) -> None:
     own = ["--vertex", "--trials", "6", "--workers", "2", *PLACE, "--no-follow"]
-    assert tune.main([*own, "--", "--batch-size=64", "--conv-dropout=0.1"]) == 0
+    assert search.main([*own, "--", "--batch-size=64", "--conv-dropout=0.1"]) == 0
     [stored] = server.state.jobs.values()
     sent = HyperparameterTuningJob(stored.message)
     assert (sent.max_trial_count, sent.parallel_trial_count) == (6, 2)
@@ -34,7 +34,7 @@ def test_it_sends_the_one_search_space(server: JobServer) -> None:
 
 
 def test_a_dry_run_shows_the_job_and_sends_nothing(server: JobServer, capsys: pytest.CaptureFixture[str]) -> None:
-    assert tune.main(["--vertex", "--dry-run", *PLACE]) == 0
+    assert search.main(["--vertex", "--dry-run", *PLACE]) == 0
     shown = capsys.readouterr().out
     assert yaml.safe_load(shown.partition("\n\n")[0])["studySpec"] == study_spec()
     assert "gcloud ai hp-tuning-jobs create" in shown
@@ -44,6 +44,6 @@ def test_a_dry_run_shows_the_job_and_sends_nothing(server: JobServer, capsys: py
 
 def test_trials_that_would_publish_are_refused(server: JobServer, capsys: pytest.CaptureFixture[str]) -> None:
     """The last of a flag given twice wins, so that a flag of all trials could undo the file's."""
-    assert tune.main(["--vertex", *PLACE, "--", "--no-validation-only"]) == 2
+    assert search.main(["--vertex", *PLACE, "--", "--no-validation-only"]) == 2
     assert "--validation-only" in capsys.readouterr().err
     assert not server.state.jobs

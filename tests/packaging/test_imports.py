@@ -37,9 +37,7 @@ MAY_IMPORT = {
 RECIPES = {
     *("task", "job", "training_run", "model_folder", "export_process", "supervision"),
     *("registry", "examination", "measurement"),
-    *("submission", "submission_commandline", "submission_cost", "submission_job", "submission_settings"),
-    *("setup_gcp", "local_job"),
-    *("tune", "tune_commandline", "tune_progress", "tune_study", "tune_trials"),
+    *("submission", "setup_gcp", "local_job", "tune"),
 }
 
 KERAS_IN = ("model", "training", "artifacts.export", "artifacts.client")

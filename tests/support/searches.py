@@ -13,15 +13,15 @@ from typing import Any, NamedTuple
 import pytest
 
 from tests.support.jobs import PROJECT, environment
-from trainer import tune
+from trainer.tune import search
 
 #: ``sys.executable`` is what the search starts its trials with.
 _SEARCH = """
 import sys
 sys.executable = {stand_in!r}
-from trainer import tune
-tune.POLL_SECONDS = 0.01
-sys.exit(tune.main(sys.argv[1:]))
+from trainer.tune import search
+search.POLL_SECONDS = 0.01
+sys.exit(search.main(sys.argv[1:]))
 """
 
 
@@ -48,10 +48,10 @@ class Searches:
         with pytest.MonkeyPatch.context() as patch, _as_before():
             patch.chdir(self.folder)
             patch.setattr(sys, "executable", str(self._stand_in))
-            patch.setattr(tune, "POLL_SECONDS", 0.01)
+            patch.setattr(search, "POLL_SECONDS", 0.01)
             for name, value in self._environment(asked).items():
                 patch.setenv(name, value)
-            code = tune.main(arguments)
+            code = search.main(arguments)
         return Ended(code, *self._capsys.readouterr())
 
     def start(self, arguments: Sequence[str], asked: Mapping[str, Any] | None = None) -> subprocess.Popen[str]:

@@ -15,7 +15,7 @@ from trainer.training.hypertune import read_reports
 
 #: From SIGTERM to SIGKILL: a trial that ends by itself has written its checkpoint.
 GRACE_SECONDS = 30.0
-_PROJECT = Path(__file__).resolve().parents[1]
+_PROJECT = Path(__file__).resolve().parents[2]
 
 
 @dataclass

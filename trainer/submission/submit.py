@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from trainer import logs
 from trainer.ending import refuse, run_command
 from trainer.errors import Interrupted, SettingsError, StorageError
-from trainer.submission_commandline import parse
+from trainer.submission.commandline import parse
 
 if TYPE_CHECKING:
     from trainer.cloud.google_rest import GoogleRest
@@ -30,9 +30,9 @@ def main(argv: Sequence[str] | None = None, env: Mapping[str, str] | None = None
 
 def run(options: Namespace) -> int:
     from trainer.cloud.preflight.check import check
-    from trainer.submission_cost import limit, tell
-    from trainer.submission_job import build
-    from trainer.submission_settings import read_flags
+    from trainer.submission.cost import limit, tell
+    from trainer.submission.job import build
+    from trainer.submission.settings import read_flags
 
     logs.configure("text", verbose=options.verbose)
     # Of what google-auth looks for in vain, on a closed network or without an account, we say what matters.
@@ -127,7 +127,3 @@ def _send(job: "Job", rest: "GoogleRest", service: "JobService", options: Namesp
 
 def _say(text: str) -> None:
     print(text, flush=True)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -10,7 +10,7 @@ from trainer.cloud.preflight import flags
 from trainer.cloud.preflight.finding import mapping
 from trainer.cloud.preflight.running import seconds
 from trainer.errors import SettingsError
-from trainer.submission_settings import read_flags
+from trainer.submission.settings import read_flags
 
 
 def limit(job: Job, most_usd: float | None) -> Job:

@@ -9,7 +9,7 @@ from typing import Any
 from trainer.errors import SettingsError
 from trainer.parser import Parser, add_verbose, add_version, parse_with_trainer_flags
 
-DEFAULT_JOB = Path(__file__).resolve().parents[1] / "jobs" / "tuning.yaml"
+DEFAULT_JOB = Path(__file__).resolve().parents[2] / "jobs" / "tuning.yaml"
 #: On this machine. On Vertex AI the job file says it.
 TRIALS, WORKERS = 20, 1
 _EPILOG = (

@@ -9,7 +9,7 @@ from trainer.cloud.jobspec import Job, pools_of
 from trainer.cloud.preflight import flags
 from trainer.cloud.preflight.containers import container_of
 from trainer.cloud.preflight.finding import text
-from trainer.submission_settings import read_flags, run_name
+from trainer.submission.settings import read_flags, run_name
 
 #: Vertex AI's own, for --max-cost to shorten.
 _OWN_TIMEOUT = "604800s"

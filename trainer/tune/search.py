@@ -24,13 +24,13 @@ from trainer.errors import SettingsError, StorageError, TrainingError
 from trainer.fields import as_text
 from trainer.settings import FIELDS, Settings
 from trainer.settings import parse as parse_settings
-from trainer.tune_commandline import TRIALS, WORKERS, Options, parse
+from trainer.tune.commandline import TRIALS, WORKERS, Options, parse
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
 
-    from trainer.tune_progress import SearchProgress
-    from trainer.tune_trials import TrialProcess
+    from trainer.tune.progress import SearchProgress
+    from trainer.tune.trials import TrialProcess
 
 POLL_SECONDS = 0.2
 #: Each trial has its own places, and publishes nothing.
@@ -77,9 +77,9 @@ def send(options: Options, space: SearchSpace, env: Mapping[str, str]) -> int:
     """Let ``trainer.submission`` check the same search as a job of Vertex AI, send and follow it; its exit code."""
     import yaml
 
-    from trainer import submission
     from trainer.cloud.jobspec import load
     from trainer.cloud.tuning import tuning_document
+    from trainer.submission.submit import main as submit
 
     document = tuning_document(load(options.job), space, trials=options.trials, workers=options.workers)
     text = yaml.safe_dump(document, sort_keys=False, allow_unicode=True)
@@ -88,14 +88,14 @@ def send(options: Options, space: SearchSpace, env: Mapping[str, str]) -> int:
     with tempfile.TemporaryDirectory(prefix="trainer-tuning-") as folder:
         job = Path(folder, "tuning.yaml")  # The job is called as its file is.
         job.write_text(text, encoding="utf-8")
-        return submission.main([str(job), *options.to_submission, "--", *options.fixed], env)
+        return submit([str(job), *options.to_submission, "--", *options.fixed], env)
 
 
 def search(options: Options, space: SearchSpace, base: Settings, env: Mapping[str, str]) -> None:
     """Bring the study to the number of trials asked for, and print the best one's command. Raises TrainerError."""
     _require_optuna()
-    from trainer import tune_study
-    from trainer.tune_progress import SearchProgress
+    from trainer.tune import study as tune_study
+    from trainer.tune.progress import SearchProgress
 
     trials = options.trials or TRIALS
     identity = tune_study.identity_of(space, {**base.shaping(), "data": base.data})
@@ -131,7 +131,7 @@ class Search:
     def __init__(
         self, study: "Study", space: SearchSpace, options: Options, progress: "SearchProgress", lock: int
     ) -> None:
-        from trainer.tune_study import distributions
+        from trainer.tune.study import distributions
 
         self._study = study
         self._distributions = distributions(space)
@@ -146,7 +146,7 @@ class Search:
 
         Whatever ends it, no trial is left at work; those cut off go on at the next start.
         """
-        from trainer.tune_study import counted
+        from trainer.tune.study import counted
 
         try:
             while True:
@@ -165,8 +165,8 @@ class Search:
                 process.wait()
 
     def _start(self) -> None:
-        from trainer.tune_study import as_flags, folder_name
-        from trainer.tune_trials import start_trial
+        from trainer.tune.study import as_flags, folder_name
+        from trainer.tune.trials import start_trial
 
         trial = self._study.ask(self._distributions)
         process = start_trial(
@@ -195,8 +195,8 @@ class Search:
     def _end(self, trial: "Trial", process: "TrialProcess", code: int) -> None:
         from optuna.trial import TrialState
 
-        from trainer.tune_study import best
-        from trainer.tune_trials import refusal
+        from trainer.tune.study import best
+        from trainer.tune.trials import refusal
 
         if code == 0 and process.seen:
             value = process.seen[max(process.seen)]
@@ -257,7 +257,3 @@ def _require_optuna() -> None:
 
 def _is_terminal(options: Options) -> bool:
     return options.log_format == "text" and sys.stderr.isatty()
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The command that searches for the settings with the best validation accuracy."""
