@@ -138,8 +138,8 @@ class Settings(BaseModel):
     stage_depth: Annotated[Whole, Field(ge=1, le=8), _network()] = 1
     """convolutions that a stage adds to its first; only in the residual network"""
     ensemble_size: Annotated[Whole, Field(ge=1, le=8), _network()] = 1
-    """how often everything after the first stage is there, each time with first weights of its own; their mean logits
-    answer; 1 = a single network; only in the residual network"""
+    """networks trained side by side and served as one, which answers by their mean logits; 1 = a single network; only
+    in the residual network"""
     dense_units: Annotated[Whole, Field(ge=1), _network(unit="units")] = 512
     """width of the hidden dense layer; only the cnn has one"""
     conv_dropout: Annotated[Real, Field(ge=0, lt=1), _network()] = 0.25

@@ -37,7 +37,7 @@ def network(request: pytest.FixtureRequest) -> keras.Model:
     network: keras.Model = request.param()
     random = np.random.default_rng(1)
     for variable in network.non_trainable_variables:
-        variable.assign(random.uniform(0.05, 0.5, size=variable.shape))
+        variable.assign(random.uniform(0.5, 2.0, size=variable.shape))
     return network
 
 

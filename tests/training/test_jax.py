@@ -89,7 +89,7 @@ class Curves(NamedTuple):
 RESIDUAL = {"network": "residual", "schedule": "triangular", "learning_rate": 0.005}
 RECIPES = {
     "cnn": {"learning_rate": 0.001},
-    "ensemble": {**RESIDUAL, "learning_rate": 0.003, "ensemble_size": 2},
+    "ensemble": {**RESIDUAL, "ensemble_size": 2},
     # Muon gives the least directions of a gradient the weight of the largest: at the 0.04 of best, 2e-3 was seen.
     "muon and smoothing": {**RESIDUAL, "optimizer": "muon", "kernel_learning_rate": 0.01, "label_smoothing": 0.1},
 }

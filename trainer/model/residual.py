@@ -28,20 +28,18 @@ def build_residual(
     ``stage_depth`` more convolutions find. As in ``trainer.model.cnn``, rescaling is the first layer, ``dtype`` names
     a Keras dtype policy, and every initialiser has its own seed derived from ``seed``.
 
-    With an ``ensemble_size`` of K > 1 everything after the first stage is there K times, each with first weights of its
-    own; the mean of these members' logits decides. Layer ``logits`` then gives all of them, (B, K, 10), because each
-    learns by its own loss, and so errs in other places. The stem and the first stage they share: half of what a member
-    alone would cost.
+    With an ``ensemble_size`` of K > 1 there are K of these side by side, each with its own first weights; the mean of
+    their logits decides. Layer ``logits`` then gives all of them, (B, K, 10), because each learns by its own loss, and
+    so errs in other places.
 
     Sources: He et al., 2016, https://arxiv.org/abs/1512.03385; pooling, then normalising, and the maximum at the end as
-    in Page, How to Train Your ResNet, 2018, https://myrtle.ai/learn/how-to-train-your-resnet/; members that share their
-    first layers: Lee et al., Why M Heads are Better than One, 2015, https://arxiv.org/abs/1511.06314.
+    in Page, How to Train Your ResNet, 2018, https://myrtle.ai/learn/how-to-train-your-resnet/; several networks as one:
+    Cireşan et al., 2012, https://arxiv.org/abs/1202.2745.
     """
     seeds = layer_seeds(seed)
     image = keras.Input(IMAGE_SHAPE, dtype="uint8", name=INPUT_NAME)
     x = keras.layers.Rescaling(1 / 255, dtype=dtype, name="rescale")(image)
     shape = _Shape(filters, stem_filters, stage_depth)
-    x = _trunk(x, shape, seeds=seeds, dtype=dtype)
     if ensemble_size == 1:
         logits = _logits(x, shape, prefix="", seeds=seeds, dtype=dtype)
     else:
@@ -60,33 +58,32 @@ class _Shape(NamedTuple):
     stage_depth: int
 
 
-def _trunk(x: keras.KerasTensor, shape: _Shape, *, seeds: Iterator[int], dtype: str) -> keras.KerasTensor:
-    """Rescaled images (B, 28, 28, 1) -> what the first stage makes of them, (B, 14, 14, C)."""
-    if shape.stem_filters:
-        x = _convolution(x, shape.stem_filters, name="stem", seeds=seeds, dtype=dtype)
-        x = _norm_relu(x, name="stem", dtype=dtype)
-    return _stage(x, shape.filters[0], shape.stage_depth, name="stage_1", seeds=seeds, dtype=dtype)
-
-
 def _logits(x: keras.KerasTensor, shape: _Shape, *, prefix: str, seeds: Iterator[int], dtype: str) -> keras.KerasTensor:
-    """What `_trunk` gives -> (B, 10); the names of the layers begin with ``prefix``."""
-    for number, channels in enumerate(shape.filters[1:], start=2):
-        x = _stage(x, channels, shape.stage_depth, name=f"{prefix}stage_{number}", seeds=seeds, dtype=dtype)
+    """Rescaled images (B, 28, 28, 1) -> (B, 10); the names of the layers begin with ``prefix``."""
+    if shape.stem_filters:
+        x = _convolution(x, shape.stem_filters, name=f"{prefix}stem", seeds=seeds, dtype=dtype)
+        x = _norm_relu(x, name=f"{prefix}stem", dtype=dtype)
+    for number, channels in enumerate(shape.filters, start=1):
+        x = _halved(x, channels, name=f"{prefix}stage_{number}_a", seeds=seeds, dtype=dtype)
+        x = _refined(x, shape.stage_depth, name=f"{prefix}stage_{number}", seeds=seeds, dtype=dtype)
     x = keras.layers.GlobalMaxPooling2D(dtype=dtype, name=f"{prefix}maximum")(x)
     return keras.layers.Dense(
         NUM_CLASSES, kernel_initializer=_he(seeds), dtype="float32", name=f"{prefix}{LOGITS_LAYER}"
     )(x)
 
 
-def _stage(
-    x: keras.KerasTensor, channels: int, depth: int, *, name: str, seeds: Iterator[int], dtype: str
-) -> keras.KerasTensor:
-    """(B, H, W, C) -> (B, H // 2, W // 2, channels), to which it adds what ``depth`` convolutions find in it."""
-    x = _convolution(x, channels, name=f"{name}_a", seeds=seeds, dtype=dtype)
-    x = keras.layers.MaxPooling2D(2, dtype=dtype, name=f"{name}_a_pool")(x)
-    x = y = _norm_relu(x, name=f"{name}_a", dtype=dtype)
+def _halved(x: keras.KerasTensor, channels: int, *, name: str, seeds: Iterator[int], dtype: str) -> keras.KerasTensor:
+    """(B, H, W, C) -> (B, H // 2, W // 2, channels)."""
+    x = _convolution(x, channels, name=name, seeds=seeds, dtype=dtype)
+    x = keras.layers.MaxPooling2D(2, dtype=dtype, name=f"{name}_pool")(x)
+    return _norm_relu(x, name=name, dtype=dtype)
+
+
+def _refined(x: keras.KerasTensor, depth: int, *, name: str, seeds: Iterator[int], dtype: str) -> keras.KerasTensor:
+    """(B, H, W, C) -> (B, H, W, C): the input and, added to it, ``depth`` convolutions of it."""
+    y = x
     for letter in ascii_lowercase[1 : 1 + depth]:
-        y = _convolution(y, channels, name=f"{name}_{letter}", seeds=seeds, dtype=dtype)
+        y = _convolution(y, x.shape[-1], name=f"{name}_{letter}", seeds=seeds, dtype=dtype)
         y = _norm_relu(y, name=f"{name}_{letter}", dtype=dtype)
     return keras.layers.Add(dtype=dtype, name=f"{name}_add")([x, y])
 

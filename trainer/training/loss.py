@@ -9,8 +9,7 @@ import keras
 class SmoothedCrossEntropy(keras.losses.Loss):  # type: ignore[misc]
     """Cross-entropy in nats of logits (B, C) to labels int32 (B,), of which ``smoothing`` is spread over all classes.
 
-    Of an ensemble's logits (B, K, C) it is the mean of what each of the K members has: the layers of a member's own
-    learn by that member alone, those that all share by all.
+    Of an ensemble's logits (B, K, C) it is the mean of what each of the K members has: none learns by the others.
     The gradient of a member is a K-th of what it would be alone, which matters only where it is clipped.
 
     With a smoothing of 0 it is Keras's sparse categorical cross-entropy. Source: Szegedy et al., Rethinking the
