@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trainer.cloud import prices
-from trainer.cloud.jobspec import Job, pools_of
+from trainer.cloud.jobspec import Job
 from trainer.cloud.preflight.finding import mapping, text, whole
 from trainer.cloud.preflight.running import SHORTEST_SECONDS, seconds
 from trainer.errors import SettingsError
@@ -59,7 +59,7 @@ def rate(job: Job) -> Rate:
         known = ", ".join(prices.regions())
         raise _unpriced(f"prices of {job.region}", f"one of the regions with prices, {known}", job.region)
     found, missing = [], []
-    for pool in pools_of(job.document):
+    for pool in job.pools.values():
         replicas = whole(pool.get("replicaCount")) or 0
         parts, lacking = _parts(pool, region)
         found += [(price, count * replicas) for price, count in parts]
@@ -140,9 +140,7 @@ def _parts(pool: dict[str, Any], region: prices.RegionPrices) -> tuple[list[tupl
 
 
 def _training_seconds(job: Job, settings: Mapping[str, Any]) -> tuple[float | None, str]:
-    pools = pools_of(job.document)
-    accelerator = text(mapping(pools[0].get("machineSpec")).get("acceleratorType")) if pools else ""
-    if accelerator:
+    if accelerator := text(mapping(job.first_pool.get("machineSpec")).get("acceleratorType")):
         return None, f"no speed was measured on {accelerator}"
     network, batch = settings["network"], settings["batch_size"]
     if settings["optimizer"] != "adam":

@@ -60,6 +60,18 @@ class Job:
         return found if isinstance(found, dict) else {}
 
     @property
+    def pools(self) -> dict[str, dict[str, Any]]:
+        """The pools by the place that names them, such as ``workerPoolSpecs[0]``; one that is no mapping is empty."""
+        given = self.spec.get("workerPoolSpecs")
+        pools = given if isinstance(given, list) else []
+        return {f"workerPoolSpecs[{n}]": pool if isinstance(pool, dict) else {} for n, pool in enumerate(pools)}
+
+    @property
+    def first_pool(self) -> dict[str, Any]:
+        """The primary's; empty if there is none."""
+        return next(iter(self.pools.values()), {})
+
+    @property
     def output(self) -> str:
         """``baseOutputDirectory`` without trailing slash; empty if there is none."""
         directory = self.spec.get("baseOutputDirectory")

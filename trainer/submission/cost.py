@@ -2,10 +2,9 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
 
 from trainer.cloud import cost, prices
-from trainer.cloud.jobspec import Job, change_texts, pools_of
+from trainer.cloud.jobspec import Job, change_texts
 from trainer.cloud.preflight import flags
 from trainer.cloud.preflight.finding import mapping
 from trainer.cloud.preflight.running import seconds
@@ -82,5 +81,4 @@ def _too_short(job: Job, estimate: cost.Estimate) -> Iterator[str]:
 
 
 def _estimate(job: Job) -> cost.Estimate:
-    pool: Any = pools_of(job.document)[0]
-    return cost.estimate(job, flags.read(job, pool, read_flags).values)
+    return cost.estimate(job, flags.read(job, job.first_pool, read_flags).values)

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from trainer.cloud import job_overrides, jobspec
-from trainer.cloud.jobspec import Job, pools_of
+from trainer.cloud.jobspec import Job
 from trainer.cloud.preflight import flags
 from trainer.cloud.preflight.containers import container_of
 from trainer.cloud.preflight.finding import text
@@ -52,9 +52,9 @@ def build(options: Namespace) -> Job:
 
 def _run(job: Job) -> str:
     """The same for the same settings and image. Trials are numbered from 1 in each study, so each study has its own."""
-    pool: Any = next(iter(pools_of(job.document)), {})
-    arguments = flags.arguments_of(pool)
-    name = run_name(flags.read(job, pool, read_flags), arguments, text(container_of(pool).get("imageUri")))
+    pool = job.first_pool
+    image = text(container_of(pool).get("imageUri"))
+    name = run_name(flags.read(job, pool, read_flags), flags.arguments_of(pool), image)
     return f"{name}-{datetime.now(UTC):%Y%m%d%H%M%S}" if job.is_tuning else name
 
 

@@ -15,34 +15,33 @@ _RESERVED_NAMES = ("CLUSTER_SPEC", "TF_CONFIG", "TPU_CONFIG")
 
 
 def check(job: Job) -> Iterator[Finding]:
-    for number, pool in enumerate(items(job.spec.get("workerPoolSpecs"))):
-        if mapping(pool):
-            path = f"workerPoolSpecs[{number}]"
-            yield from _kind(mapping(pool), path)
-            yield from _command(mapping(mapping(pool).get("containerSpec")), path)
-            yield from _module(mapping(mapping(pool).get("pythonPackageSpec")), path)
+    for path, pool in job.pools.items():
+        if pool:
+            yield from _kind(pool, path)
+            yield from _command(mapping(pool.get("containerSpec")), path)
+            yield from _module(mapping(pool.get("pythonPackageSpec")), path)
             yield from _environment(container_of(pool), path)
-            yield from _processor(mapping(pool), path)
+            yield from _processor(pool, path)
 
 
-def container_of(pool: Any) -> dict[str, Any]:
+def container_of(pool: dict[str, Any]) -> dict[str, Any]:
     """Either of the two ways in which a pool says what it runs."""
-    return mapping(mapping(pool).get("containerSpec")) or mapping(mapping(pool).get("pythonPackageSpec"))
+    return mapping(pool.get("containerSpec")) or mapping(pool.get("pythonPackageSpec"))
 
 
-def package_of(pool: Any) -> str:
+def package_of(pool: dict[str, Any]) -> str:
     """What the image is called within its repository, such as ``train-cpu``."""
     return text(container_of(pool).get("imageUri")).rpartition("/")[2].partition(":")[0].partition("@")[0]
 
 
-def environment_of(pool: Any) -> dict[str, str]:
+def environment_of(pool: dict[str, Any]) -> dict[str, str]:
     """The job's own variables, and the one that the image with JAX sets itself."""
     entries = [mapping(entry) for entry in items(container_of(pool).get("env"))]
     of_the_image = {"KERAS_BACKEND": "jax"} if package_of(pool).endswith("-jax") else {}
     return of_the_image | {text(entry.get("name")): text(entry.get("value")) for entry in entries}
 
 
-def flags_in_command(pool: Any) -> list[str]:
+def flags_in_command(pool: dict[str, Any]) -> list[str]:
     """What follows trainer.task in ``command``: the container's arguments come after it."""
     words = [word for word in items(container_of(pool).get("command")) if isinstance(word, str)]
     return words[words.index(ENTRY_POINT[1]) + 1 :] if ENTRY_POINT[1] in words else []

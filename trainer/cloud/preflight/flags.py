@@ -43,19 +43,19 @@ ReadFlags = Callable[[Sequence[str], Mapping[str, str]], Flags]
 
 def check(job: Job, read_flags: ReadFlags) -> Iterator[Finding]:
     seen: list[tuple[list[str], dict[str, str]]] = []
-    for number, pool in enumerate(items(job.spec.get("workerPoolSpecs"))):
+    for path, pool in job.pools.items():
         run = (arguments_of(pool), environment_of(pool))
-        if mapping(pool) and run not in seen:
+        if pool and run not in seen:
             seen.append(run)
-            yield from _arguments(job, number, pool, read_flags)
+            yield from _arguments(job, f"{path}.containerSpec", pool, read_flags)
 
 
-def arguments_of(pool: Any) -> list[str]:
+def arguments_of(pool: dict[str, Any]) -> list[str]:
     words = [word for word in items(container_of(pool).get("args")) if isinstance(word, str)]
     return [*flags_in_command(pool), *words]
 
 
-def read(job: Job, pool: Any, read_flags: ReadFlags) -> Flags:
+def read(job: Job, pool: dict[str, Any], read_flags: ReadFlags) -> Flags:
     return read_flags(arguments_of(pool), replica_environment(job, environment_of(pool)))
 
 
@@ -68,8 +68,8 @@ def replica_environment(job: Job, given: Mapping[str, str]) -> dict[str, str]:
     return {**given, **set_by_vertex, "CLUSTER_SPEC": "{}"}
 
 
-def _arguments(job: Job, number: int, pool: dict[str, Any], read_flags: ReadFlags) -> Iterator[Finding]:
-    path = f"workerPoolSpecs[{number}].containerSpec.args"
+def _arguments(job: Job, container: str, pool: dict[str, Any], read_flags: ReadFlags) -> Iterator[Finding]:
+    path = f"{container}.args"
     if wrong := list(_words(arguments_of(pool), path)):
         yield from wrong
         return
@@ -78,7 +78,7 @@ def _arguments(job: Job, number: int, pool: dict[str, Any], read_flags: ReadFlag
         yield Finding("flags", f"{path}: {flags.complaint}", "", "", "")
     else:
         yield from _places(job, path, flags.values)
-        yield from _backend(pool, f"workerPoolSpecs[{number}].containerSpec.imageUri", flags.values)
+        yield from _backend(pool, f"{container}.imageUri", flags.values)
 
 
 def _words(arguments: list[str], path: str) -> Iterator[Finding]:

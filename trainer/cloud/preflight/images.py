@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from trainer.cloud import machines
 from trainer.cloud.jobspec import Job, open_placeholders
-from trainer.cloud.preflight.finding import Finding, items, mapping, text
+from trainer.cloud.preflight.finding import Finding, mapping, text
 
 _IMAGE = re.compile(
     r"(?P<location>[a-z0-9-]+)-docker\.pkg\.dev/(?P<project>[a-z][a-z0-9.:-]*[a-z0-9])/(?P<repository>[a-z][a-z0-9-]*)/"
@@ -43,10 +43,10 @@ def parse(uri: str) -> Image | None:
 def uris(job: Job) -> dict[str, str]:
     """Every image of the job by the place that names it."""
     found = {}
-    for number, pool in enumerate(items(job.spec.get("workerPoolSpecs"))):
+    for path, pool in job.pools.items():
         for part, key in (("containerSpec", "imageUri"), ("pythonPackageSpec", "executorImageUri")):
-            if part in mapping(pool):
-                found[f"workerPoolSpecs[{number}].{part}.{key}"] = text(mapping(pool[part]).get(key))
+            if part in pool:
+                found[f"{path}.{part}.{key}"] = text(mapping(pool[part]).get(key))
     return found
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from trainer.cloud.jobspec import Job, open_placeholders
 from trainer.cloud.machines import MachineTable, load
-from trainer.cloud.preflight.finding import Finding, items, mapping, nearest, text, whole
+from trainer.cloud.preflight.finding import Finding, mapping, nearest, text, whole
 
 _TABLE = "trainer/cloud/machines.yaml"
 
@@ -15,10 +15,9 @@ def check(job: Job) -> Iterator[Finding]:
     if job.region not in table.regions and not open_placeholders(job.region):
         do = nearest(job.region, list(table.regions), "use us-central1")
         yield Finding("region", "the region", f"one of the {len(table.regions)} with custom training", job.region, do)
-    for number, pool in enumerate(items(job.spec.get("workerPoolSpecs"))):
-        if mapping(pool):
-            path = f"workerPoolSpecs[{number}].machineSpec"
-            yield from _machine(mapping(mapping(pool).get("machineSpec")), path, table, job.region)
+    for path, pool in job.pools.items():
+        if pool:
+            yield from _machine(mapping(pool.get("machineSpec")), f"{path}.machineSpec", table, job.region)
 
 
 def _machine(spec: dict[str, Any], path: str, table: MachineTable, region: str) -> Iterator[Finding]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from trainer.cloud.jobspec import Job
 from trainer.cloud.preflight.containers import container_of
-from trainer.cloud.preflight.finding import Finding, items, mapping, text, whole
+from trainer.cloud.preflight.finding import Finding, mapping, text, whole
 from trainer.cloud.preflight.flags import ReadFlags, read
 
 _DISKS = ("pd-ssd", "pd-standard")
@@ -14,20 +14,20 @@ _KERAS_ISSUE = "keras#20585"
 
 
 def check(job: Job, read_flags: ReadFlags) -> Iterator[Finding]:
-    pools = items(job.spec.get("workerPoolSpecs"))
+    pools = list(job.pools.values())
     if not pools:
         do = "write one as in jobs/cpu.yaml"
         yield Finding("pools", "workerPoolSpecs", "a list with at least one pool", "", do)
         return
     for number, pool in enumerate(pools):
-        yield from _pool(number, mapping(pool))
+        yield from _pool(number, pool)
     if replicas(pools) > 1:
         # A third has a finding of its own.
-        yield from _together(job, [pool for pool in pools[:2] if mapping(pool)], read_flags)
+        yield from _together(job, [pool for pool in pools[:2] if pool], read_flags)
 
 
-def replicas(pools: list[Any]) -> int:
-    return sum(whole(mapping(pool).get("replicaCount")) or 0 for pool in pools)
+def replicas(pools: list[dict[str, Any]]) -> int:
+    return sum(whole(pool.get("replicaCount")) or 0 for pool in pools)
 
 
 def _pool(number: int, pool: dict[str, Any]) -> Iterator[Finding]:
@@ -54,14 +54,14 @@ def _disk(disk: dict[str, Any], path: str) -> Iterator[Finding]:
         yield Finding("disk", f"{path}.bootDiskSizeGb", expected, str(size), f"write {_SMALLEST_DISK}, which is plenty")
 
 
-def _runs(pool: Any) -> dict[str, Any]:
+def _runs(pool: dict[str, Any]) -> dict[str, Any]:
     """What has to be the same in every pool, by what it is called."""
-    container, machine = container_of(pool), mapping(mapping(pool).get("machineSpec"))
+    container, machine = container_of(pool), mapping(pool.get("machineSpec"))
     accelerators = [machine.get(key) for key in ("acceleratorType", "acceleratorCount")]
     return {key: container.get(key) for key in ("imageUri", "command", "args", "env")} | {"accelerators": accelerators}
 
 
-def _together(job: Job, pools: list[Any], read_flags: ReadFlags) -> Iterator[Finding]:
+def _together(job: Job, pools: list[dict[str, Any]], read_flags: ReadFlags) -> Iterator[Finding]:
     # What the trainer refuses has a finding of its own.
     understood = [values for pool in pools if (values := read(job, pool, read_flags).values)]
     backends = sorted({str(values["backend"]) for values in understood})

@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from trainer.cloud import job_calls, machines
 from trainer.cloud.google_rest import GoogleRest
-from trainer.cloud.jobspec import Job, pools_of
+from trainer.cloud.jobspec import Job
 from trainer.cloud.preflight import images
 from trainer.cloud.preflight.finding import Finding, mapping, text, whole
 from trainer.contract import MANIFEST_NAME
@@ -49,7 +49,7 @@ def demands(job: Job) -> Counter[str]:
     """How much of which quota the job takes at once."""
     table, needed = machines.load(), Counter[str]()
     at_once = (whole(job.document.get("parallelTrialCount")) or 1) if job.is_tuning else 1
-    for pool in pools_of(job.document):
+    for pool in job.pools.values():
         spec, replicas = mapping(pool.get("machineSpec")), whole(pool.get("replicaCount")) or 0
         machine = table.machines[text(spec["machineType"])]
         needed[machine.quota] += machine.cpus * replicas * at_once

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from trainer.cloud.jobspec import Job, pools_of
+from trainer.cloud.jobspec import Job
 from trainer.cloud.preflight.containers import environment_of
 from trainer.cloud.preflight.finding import Finding, items, mapping, nearest, text, whole
 from trainer.cloud.preflight.flags import ReadFlags, arguments_of, replica_environment
@@ -29,8 +29,7 @@ def check(job: Job, read_flags: ReadFlags) -> Iterator[Finding]:
     parameters = [mapping(item) for item in items(study.get("parameters"))]
     if study and not parameters:
         yield Finding("study", "studySpec.parameters", "at least one setting to search", "", "see jobs/tuning.yaml")
-    pools = items(job.spec.get("workerPoolSpecs"))
-    arguments = arguments_of(pools[0]) if pools else []
+    arguments = arguments_of(job.first_pool)
     if read_flags(arguments, replica_environment(job, {})).values.get("validation_only") is False:
         expected = "--validation-only: a trial looks at no test image, and publishes nothing"
         yield Finding("study-test", "args of trialJobSpec", expected, " ".join(arguments), "add it")
@@ -64,7 +63,7 @@ def _parameter(job: Job, parameter: dict[str, Any], arguments: list[str], read_f
     name = text(parameter.get("parameterId"))
     what = f"studySpec.parameters {name}"
     given = {word.partition("=")[0].removeprefix("--").replace("-", "_") for word in arguments if word[:2] == "--"}
-    env = replica_environment(job, environment_of(pools_of(job.document)[0]) if pools_of(job.document) else {})
+    env = replica_environment(job, environment_of(job.first_pool))
     defaults = read_flags([], env)
     if name in given:
         expected = "a setting that the arguments leave open"
