@@ -5,7 +5,7 @@ import logging
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -14,6 +14,7 @@ import pytest
 
 from tests.support.jobs import PROJECT, environment
 from trainer.tune import search
+from trainer.tune.trials import TrialProcess
 
 #: ``sys.executable`` is what the search starts its trials with.
 _SEARCH = """
@@ -43,12 +44,17 @@ class Searches:
         )
         self._stand_in.chmod(0o755)
 
-    def run(self, arguments: Sequence[str], asked: Mapping[str, Any] | None = None) -> Ended:
-        """In this process, which has loaded Optuna already."""
+    def run(
+        self, arguments: Sequence[str], asked: Mapping[str, Any] | None = None, *, in_step: bool = False
+    ) -> Ended:
+        """In this process, which has loaded Optuna already. ``in_step``: no trial is ahead of what the search knows."""
         with pytest.MonkeyPatch.context() as patch, _as_before():
             patch.chdir(self.folder)
             patch.setattr(sys, "executable", str(self._stand_in))
             patch.setattr(search, "POLL_SECONDS", 0.01)
+            if in_step:
+                asked = {**(asked or {}), "held": True}
+                patch.setattr(TrialProcess, "new_reports", _let_go_on_and_read)
             for name, value in self._environment(asked).items():
                 patch.setenv(name, value)
             code = search.main(arguments)
@@ -65,9 +71,28 @@ class Searches:
         path = self.folder / study / "trials" / trial / "starts.jsonl"
         return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
+    def let_go_on(self, trial: str, *epochs: int) -> None:
+        """The trial of this folder was asked to be ``held``, and no longer is after these epochs."""
+        _let_go_on(self.folder / "tuning" / "trials" / trial, epochs)
+
     def _environment(self, asked: Mapping[str, Any] | None) -> dict[str, str]:
         """With what would send a model elsewhere, were it passed on."""
         return {"PYTHONPATH": str(PROJECT), "STAND_IN": json.dumps(asked or {}), "AIP_MODEL_DIR": "gs://bucket/model"}
+
+
+def _let_go_on(folder: Path, epochs: Iterable[int]) -> None:
+    for epoch in epochs:
+        (folder / f"go-on-{epoch}").touch()
+
+
+_read = TrialProcess.new_reports
+
+
+def _let_go_on_and_read(trial: TrialProcess) -> list[tuple[int, float]]:
+    """A search that asks again has done with the reports it has seen; a trial it has ended waits for the signal."""
+    if trial.stopped is None:
+        _let_go_on(trial.folder, trial.seen)
+    return _read(trial)
 
 
 @contextmanager

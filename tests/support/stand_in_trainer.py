@@ -1,7 +1,10 @@
 """Stands in for ``python -m trainer.task`` where the search is tested, not training: reports, ends, and goes on.
 
 Called as the interpreter: ``stand_in_trainer.py -P -m trainer.task --learning_rate=0.003 …``. ``STAND_IN`` in the
-environment may hold, as JSON, ``seconds`` (per epoch) and ``exit_codes`` (by trial number).
+environment may hold, as JSON, ``exit_codes`` (by trial number) and what a trial is to wait for, whatever the load:
+
+- ``together``: for so many trials to have started, before its first epoch;
+- ``held``: after each epoch for the file ``go-on-EPOCH`` in its folder, or for SIGTERM.
 """
 
 import json
@@ -10,14 +13,30 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from trainer.training.hypertune import TrialReports
+
+#: A wait that outlasts any load: what is waited for never comes.
+MOST_SECONDS = 30.0
 
 
 def accuracy(learning_rate: float, epoch: int) -> float:
     """Best at 0.003, and a little better with each epoch."""
     return 0.9 - 0.2 * abs(math.log10(learning_rate / 0.003)) + 0.01 * epoch
+
+
+def wait_until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + MOST_SECONDS
+    while not is_so():
+        if time.monotonic() > deadline:
+            sys.exit("waited in vain")
+        time.sleep(0.002)
+
+
+def started(trials: Path) -> int:
+    return sum(path.stat().st_size > 0 for path in trials.glob("*/starts.jsonl"))
 
 
 def main() -> None:
@@ -40,11 +59,13 @@ def main() -> None:
     rate = float(flags["learning_rate"])
     epochs = int(sys.argv[sys.argv.index("--epochs") + 1])
     rows = [{"epoch": n, "val_loss": 1 / n, "val_accuracy": accuracy(rate, n)} for n in range(1, epochs + 1)]
+    wait_until(lambda: started(folder.parent) >= asked.get("together", 1))
     for epoch in range(done + 1, epochs + 1):
-        time.sleep(asked.get("seconds", 0.0))
         print(f"epoch {epoch}", flush=True)
         checkpoint.write_text(str(epoch))
         reports.write(rows[:epoch])
+        if asked.get("held"):
+            wait_until((folder / f"go-on-{epoch}").exists)
     (folder / "ended").write_text(str(time.time()))
 
 

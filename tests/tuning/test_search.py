@@ -1,5 +1,6 @@
 """The search on this machine: real processes, Optuna and its SQLite file; only training is stood in for."""
 
+import fcntl
 import shlex
 import signal
 import time
@@ -30,6 +31,19 @@ def wait_until(is_so, seconds: float = 30) -> None:  # type: ignore[no-untyped-d
     while not is_so():
         assert time.monotonic() < deadline
         time.sleep(0.01)
+
+
+def has_text(path: Path) -> bool:
+    return path.exists() and path.stat().st_size > 0
+
+
+def is_free(lock: Path) -> bool:
+    with lock.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+    return True
 
 
 def test_it_tries_values_and_prints_the_best_ones_command(searches: Searches) -> None:
@@ -72,7 +86,7 @@ def test_each_trial_is_started_as_vertex_would_start_it(searches: Searches) -> N
 
 
 def test_a_trial_that_falls_behind_is_ended(searches: Searches) -> None:
-    done = searches.run(["--trials", "12", *FIXED], {"seconds": 0.1})
+    done = searches.run(["--trials", "12", *FIXED], in_step=True)
     assert done.returncode == 0, done.stderr
     pruned = [trial for trial in study_of(searches.folder).trials if trial.state == TrialState.PRUNED]
     assert pruned
@@ -85,7 +99,7 @@ def test_a_trial_that_falls_behind_is_ended(searches: Searches) -> None:
 
 
 def test_several_run_at_a_time_and_share_the_cores(searches: Searches) -> None:
-    done = searches.run(["--trials", "3", "--workers", "3", *FIXED], {"seconds": 0.3})
+    done = searches.run(["--trials", "3", "--workers", "3", *FIXED], {"together": 3})
     assert done.returncode == 0, done.stderr
     folders = sorted((searches.folder / "tuning" / "trials").iterdir())
     starts = [searches.starts(folder.name)[0] for folder in folders]
@@ -106,9 +120,9 @@ def test_more_trials_go_on_with_the_same_study(searches: Searches) -> None:
 
 
 def test_interrupted_it_ends_its_trials_and_the_same_command_goes_on_with_them(searches: Searches) -> None:
-    search = searches.start(["--trials", "3", "--workers", "2", *FIXED], {"seconds": 0.4})
+    search = searches.start(["--trials", "3", "--workers", "2", *FIXED], {"held": True})
     checkpoints = [searches.folder / "tuning" / "trials" / name / "checkpoints" / "epoch" for name in ("0000", "0001")]
-    wait_until(lambda: all(path.exists() for path in checkpoints))
+    wait_until(lambda: all(map(has_text, checkpoints)))
     search.send_signal(signal.SIGTERM)
     _, err = search.communicate(timeout=30)
     assert search.returncode == 9
@@ -125,15 +139,18 @@ def test_interrupted_it_ends_its_trials_and_the_same_command_goes_on_with_them(s
 
 
 def test_killed_it_leaves_its_study_locked_while_a_trial_lives(searches: Searches) -> None:
-    search = searches.start(["--trials", "1", *FIXED], {"seconds": 0.7})
-    wait_until((searches.folder / "tuning" / "trials" / "0000" / "checkpoints" / "epoch").exists)
+    search = searches.start(["--trials", "1", *FIXED], {"held": True})
+    folder = searches.folder / "tuning" / "trials" / "0000"
+    wait_until(lambda: has_text(folder / "checkpoints" / "epoch"))
     search.kill()
     search.communicate(timeout=30)
     refused = searches.run(["--trials", "1", *FIXED])
     assert refused.returncode == 5
     assert "--study tuning is in use – expected no other search, and no trial left over" in refused.stderr
-    wait_until((searches.folder / "tuning" / "trials" / "0000" / "ended").exists)
-    time.sleep(0.2)
+    assert not (folder / "ended").exists()
+    searches.let_go_on("0000", 1, 2, 3, 4)
+    wait_until(lambda: is_free(searches.folder / "tuning" / "lock"))
+    assert (folder / "ended").exists()
     done = searches.run(["--trials", "1", *FIXED])
     assert done.returncode == 0, done.stderr
     assert states(searches.folder) == ["FAIL", "COMPLETE"]
