@@ -8,6 +8,18 @@ import pytest
 
 from tests.support.local_jobs import local_job, write_job
 
+#: What programs begin with whose replicas wait for each other, whatever the load: by files of this folder.
+MEETING = (
+    "import os, pathlib, time\n"
+    "meeting = pathlib.Path(os.environ['MEETING'])\n"
+    "primary = '\"type\": \"chief\"' in os.environ['TF_CONFIG']\n"
+    "def wait_until(is_so):\n"
+    "    deadline = time.monotonic() + 60\n"
+    "    while not is_so():\n"
+    "        if time.monotonic() > deadline: raise SystemExit('waited in vain')\n"
+    "        time.sleep(0.01)\n"
+    "print('start', flush=True)\n"
+)
 SHOW = "import json, os, sys; print(json.dumps([sys.argv[1:], dict(os.environ)]))"
 
 
@@ -35,9 +47,9 @@ ENDINGS = [
     ("import sys; print('start'); sys.exit(3)", 0, 3, 1),
     ("import sys; print('start'); sys.exit(6)", 0, 6, 4),
     ("import os; print('start', flush=True); os.abort()", 0, 134, 4),
-    # The worker dies while the primary would wait for ever.
-    ("import os, sys, time; print('start', flush=True); time.sleep(0 if 'worker\"' in os.environ['TF_CONFIG'][-40:] "
-     "else 600); sys.exit(5)", 1, 5, 1),
+    # The worker dies while the primary, which has started, would wait for ever.
+    (MEETING + "if primary: (meeting / 'primary').touch(); time.sleep(600)\n"
+     "wait_until((meeting / 'primary').exists); raise SystemExit(5)", 1, 5, 1),
     # The primary is done while the workers would wait for ever.
     ("import os, time; print('start', flush=True); time.sleep(600 if 'worker\"' in os.environ['TF_CONFIG'][-40:] "
      "else 0)", 2, 0, 1),
@@ -46,7 +58,9 @@ ENDINGS = [
 
 @pytest.mark.parametrize(("program", "workers", "status", "starts"), ENDINGS)
 def test_the_rules_hold_for_real_processes(tmp_path, program, workers, status, starts):
-    done = local_job(write_job(tmp_path, program, workers=workers), "--grace", "1", work=tmp_path)
+    done = local_job(
+        write_job(tmp_path, program, workers=workers), "--grace", "1", work=tmp_path, MEETING=str(tmp_path)
+    )
     assert done.returncode == status, done.stdout
     assert states(done.stdout) == ["JOB_STATE_FAILED" if status else "JOB_STATE_SUCCEEDED"]
     assert done.stdout.count("workerpool0-0 | start") == starts
@@ -60,9 +74,9 @@ STUBBORN = (
 )
 
 
-@pytest.mark.parametrize(("flags", "notices"), [(["--grace", "0.5s"], 7), (["--no-notice"], 0)])
+@pytest.mark.parametrize(("flags", "notices"), [(["--grace", "0.7s"], 7), (["--no-notice"], 0)])
 def test_a_preempted_machine_gets_notice_then_sigkill_and_six_restarts(tmp_path, flags, notices):
-    moments = ["--preempt-after", "start"] * 3 + ["--preempt-after", "0.5s"] * 4
+    moments = ["--preempt-after", "start"] * 7
     done = local_job(write_job(tmp_path, STUBBORN), *moments, *flags, work=tmp_path)
     assert done.returncode == 137, done.stdout
     assert states(done.stdout) == ["JOB_STATE_FAILED"]
@@ -71,28 +85,54 @@ def test_a_preempted_machine_gets_notice_then_sigkill_and_six_restarts(tmp_path,
     assert done.stdout.count("| notice") == notices
 
 
-TOGETHER = (
-    "import os, time; print('start', flush=True); time.sleep(3 if os.environ['TF_CONFIG'].count('chief') > 1 else 9)"
+def test_a_machine_is_taken_away_after_texts_and_after_times(tmp_path):
+    moments = ["--preempt-after", "start"] * 3 + ["--preempt-after", "0.3s"] * 4
+    done = local_job(write_job(tmp_path, STUBBORN), *moments, "--no-notice", work=tmp_path)
+    assert done.returncode == 137, done.stdout
+    assert done.stdout.splitlines()[-1].endswith("was preempted after 6 restarts")
+    assert done.stdout.count("local_job | preempted workerpool0-0") == 7
+    assert "local_job | restart 6 of at most 6" in done.stdout.splitlines()
+    assert done.stdout.count("| start") >= 3  # A time may come before the program has.
+
+
+#: The worker's machine is taken away once both have started; the primary ends once all have that are to start again.
+TOGETHER = MEETING + (
+    "starts = meeting / ('primary' if primary else 'worker')\n"
+    "with starts.open('a') as file: file.write('.')\n"
+    "def started(name, times): return (meeting / name).exists() and (meeting / name).stat().st_size >= times\n"
+    "if not primary:\n"
+    "    wait_until(lambda: started('primary', 1))\n"
+    "    print('working', flush=True); time.sleep(600)\n"
+    "wait_until(lambda: started('worker', 2) and started('primary', int(os.environ['PRIMARY_STARTS'])))\n"
 )
 
 
 @pytest.mark.parametrize(("together", "starts"), [(True, 2), (False, 1)])
 def test_others_start_again_too_only_where_the_job_says_so(tmp_path, together, starts):
     path = write_job(tmp_path, TOGETHER, workers=1, scheduling={"restartJobOnWorkerRestart": together})
-    done = local_job(path, "--preempt-after", "1s", "--grace", "1", work=tmp_path)
+    meeting = {"MEETING": str(tmp_path), "PRIMARY_STARTS": str(starts)}
+    done = local_job(path, "--preempt-after", "working", "--grace", "1", work=tmp_path, **meeting)
     assert done.returncode == 0, done.stdout
     assert done.stdout.count("workerpool0-0 | start") == starts
     assert done.stdout.count("workerpool1-0 | start") == 2
 
 
-PRIMARY_LAST = (
-    "import os, time; print('start', flush=True)\n"
-    "if '\"type\": \"chief\"' in os.environ['TF_CONFIG']: time.sleep(3); print('late', flush=True); time.sleep(1)"
+#: The primary waits until nothing is left of the worker's process, and at its second start for nothing.
+PRIMARY_LAST = MEETING + (
+    "number = meeting / 'number'\n"
+    "if not primary:\n"
+    "    number.with_suffix('.new').write_text(str(os.getpid()))\n"
+    "    number.with_suffix('.new').rename(number)\n"
+    "elif not (meeting / 'late').exists():\n"
+    "    wait_until(number.exists)\n"
+    "    wait_until(lambda: not pathlib.Path('/proc', number.read_text()).exists())\n"
+    "    (meeting / 'late').touch(); print('late', flush=True); time.sleep(600)\n"
 )
 
 
 def test_a_replica_that_has_ended_has_no_machine_to_take_away(tmp_path):
-    done = local_job(write_job(tmp_path, PRIMARY_LAST, workers=1), "--preempt-after", "late", work=tmp_path)
+    path = write_job(tmp_path, PRIMARY_LAST, workers=1)
+    done = local_job(path, "--preempt-after", "late", work=tmp_path, MEETING=str(tmp_path))
     assert done.returncode == 0, done.stdout
     assert done.stdout.index("workerpool1-0 | exited with 0") < done.stdout.index("local_job | preempted workerpool0-0")
     assert done.stdout.count("workerpool0-0 | start") == 2

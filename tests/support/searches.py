@@ -44,9 +44,7 @@ class Searches:
         )
         self._stand_in.chmod(0o755)
 
-    def run(
-        self, arguments: Sequence[str], asked: Mapping[str, Any] | None = None, *, in_step: bool = False
-    ) -> Ended:
+    def run(self, arguments: Sequence[str], asked: Mapping[str, Any] | None = None, *, in_step: bool = False) -> Ended:
         """In this process, which has loaded Optuna already. ``in_step``: no trial is ahead of what the search knows."""
         with pytest.MonkeyPatch.context() as patch, _as_before():
             patch.chdir(self.folder)
