@@ -126,7 +126,7 @@ PRIMARY_LAST = MEETING + (
     "elif not (meeting / 'late').exists():\n"
     "    wait_until(number.exists)\n"
     "    wait_until(lambda: not pathlib.Path('/proc', number.read_text()).exists())\n"
-    "    (meeting / 'late').touch(); print('late', flush=True); time.sleep(600)\n"
+    "    (meeting / 'late').touch(); print('late', flush=True); time.sleep(30)\n"
 )
 
 
