@@ -66,3 +66,33 @@ print("later")
     done = run(script)
     assert done.stdout == "later\n"
     assert done.stderr == "INFO [Gloo] Rank 0\nINFO is connected\n"
+
+
+# A signal comes in the midst of the import of Keras, and so of its backend.
+INTERRUPTED = """
+import os, signal, sys
+from trainer.ending import interrupt_on_signals
+from trainer.errors import Interrupted
+
+class Notice:
+    def find_spec(self, name, path, target=None):
+        if name == "keras.src.models":
+            print("notice", flush=True)
+            os.kill(os.getpid(), signal.SIGTERM)
+
+interrupt_on_signals()
+sys.meta_path.insert(0, Notice())
+try:
+    import trainer.model
+except Interrupted as error:
+    print(error, "–", hasattr(sys.modules["keras"], "Model"), signal.pthread_sigmask(signal.SIG_BLOCK, ()))
+"""
+
+
+@pytest.mark.slow
+def test_a_signal_is_answered_once_keras_has_started() -> None:
+    """In the midst of it, what a handler raises may come out as an ImportError, or be passed over."""
+    said = run(INTERRUPTED).stdout.splitlines()
+    assert len(said) == 2, said
+    assert said[1].startswith("interrupted by SIGTERM – ")
+    assert said[1].endswith(" – True set()")

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -24,13 +25,27 @@ def start_keras() -> None:
     # TensorFlow turns its oneDNN kernels on by itself on some processors only. They are the faster ones on the others
     # too (1.5 times on an AMD EPYC without AVX-512), and a run that goes on elsewhere is to compute with the same ones.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-    with stderr_as_log():
+    with _signals_held_back(), stderr_as_log():
         import keras
 
         if keras.backend.backend() == "tensorflow":
             import tensorflow as tf
 
             tf.config.list_physical_devices()
+
+
+@contextmanager
+def _signals_held_back() -> Iterator[None]:
+    """Within the context SIGTERM and SIGINT wait.
+
+    What their handler raises while a compiled module is imported may come out as an ImportError, be passed over, or
+    abort the process. The threads that the backend starts never answer signals then, as they should not.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager
