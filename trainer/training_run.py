@@ -2,7 +2,7 @@
 
 import logging
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import fields
 from functools import partial
@@ -16,6 +16,7 @@ from trainer.artifacts.provenance import code_fingerprint
 from trainer.cloud.experiments import Destination, ExperimentReport
 from trainer.contract import Examples
 from trainer.data.batches import epoch_order, visited
+from trainer.ending import raise_if_interrupted
 from trainer.fields import as_text
 from trainer.job import Job, Trained
 from trainer.model.augment import AugmentLimits, draw_transforms
@@ -143,7 +144,15 @@ def listeners(job: Job, start: TrainingState | None, resources: ExitStack) -> li
         found.append(reports)
     if settings.experiment:
         found.append(resources.enter_context(experiment_report(job)))
-    return found
+    return [*found, LateAnswer()]
+
+
+class LateAnswer:
+    """Ends training after an epoch for a signal whose Interrupted was passed over, as in a destructor."""
+
+    def write(self, history: Sequence[Mapping[str, float]]) -> None:  # noqa: ARG002
+        """Raise Interrupted if there was one."""
+        raise_if_interrupted()
 
 
 def experiment_report(job: Job) -> ExperimentReport:

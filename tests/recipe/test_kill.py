@@ -8,6 +8,7 @@ import os
 import random
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
@@ -133,6 +134,37 @@ def test_signals_end_it_cleanly_and_it_goes_on(finished: Run, cache: Path, tmp_p
     assert ended.returncode == 0, ended.stderr
     assert "going on after epoch" in ended.stderr
     assert weights_digest(tmp_path / "artifacts" / finished.model.name) == weights_digest(finished.model)
+
+
+#: The job, in which a signal comes when the first epoch is stored, and its handler raises in a destructor.
+PASSED_OVER = """
+import os, signal, sys
+from trainer.task import main
+from trainer.training.checkpoint import Checkpoints
+
+class Passing:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+        signal.getsignal(signal.SIGTERM)  # Where Python turns to the handler at the latest.
+
+def save_and_pass(self, state, save=Checkpoints.save):
+    save(self, state)
+    if state.epoch == 1:
+        Passing()
+
+Checkpoints.save = save_and_pass
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_a_signal_that_python_passed_over_is_answered_after_the_epoch(cache: Path, tmp_path: Path) -> None:
+    job = [sys.executable, "-c", PASSED_OVER, *QUICK, "--data-cache-dir", str(cache)]
+    env = environment(PYTHONPATH=str(PROJECT))
+    done = subprocess.run(job, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    assert "Exception ignored in" in done.stderr, "nothing was passed over, so the rest says little"
+    assert done.returncode == 9, done.stderr
+    assert done.stderr.splitlines()[-1].startswith("trainer.task: interrupted by SIGTERM – run the same command")
+    assert "epoch 2/3" not in done.stderr
 
 
 def test_resume_require_refuses_to_start_over(cache: Path, tmp_path: Path) -> None:
