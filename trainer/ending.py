@@ -5,7 +5,8 @@ import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TypeVar
 
 from trainer import logs
@@ -55,6 +56,16 @@ def raise_if_interrupted() -> None:
     """Raise Interrupted again if a signal has raised it before: what is raised in a destructor Python passes over."""
     if _noticed:
         raise Interrupted(_noticed[0])
+
+
+@contextmanager
+def failures_told_as_interrupts() -> Iterator[None]:
+    """Within the context, what fails after a signal is Interrupted: compiled code may make another error of it."""
+    try:
+        yield
+    except Exception:
+        raise_if_interrupted()
+        raise
 
 
 def fail(command: str, error: TrainerError | Interrupted | OSError, *, verbose: bool, log_format: str = "text") -> int:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from trainer import logs
 from trainer.cloud.environment import Cluster, read_cluster, with_trial
 from trainer.contract import MANIFEST_NAME, MODEL_FOLDER_ENTRIES, RELEASE_NAME
-from trainer.ending import fail, interrupt_on_signals
+from trainer.ending import fail, failures_told_as_interrupts, interrupt_on_signals
 from trainer.errors import Interrupted, SettingsError, StorageError, TrainerError
 from trainer.job import Job, split_dataset
 from trainer.registry.commandline import parse as parse_registry
@@ -65,7 +65,8 @@ def train_and_register(settings: Settings, cluster: Cluster, env: Mapping[str, s
     try:
         if registers:
             prepare_registry(registration(settings, "the model to come", env), env)
-        model = run(settings, cluster)
+        with failures_told_as_interrupts():
+            model = run(settings, cluster)
         if registers and model:
             register(settings, model, env)
     except (TrainerError, Interrupted, OSError) as error:

@@ -83,6 +83,37 @@ def test_a_signal_that_a_destructor_swallowed_is_asked_for_again():
     assert done.stderr.splitlines()[-1].startswith("command: interrupted by SIGTERM")
 
 
+CHANGED = """
+import os, signal, sys
+from trainer.ending import failures_told_as_interrupts, interrupt_on_signals
+from trainer.errors import Interrupted
+
+interrupt_on_signals()
+try:
+    with failures_told_as_interrupts():
+        raise SystemError("before the signal")
+except SystemError as error:
+    print(error)
+try:
+    with failures_told_as_interrupts():
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            len("heard here")
+        except Interrupted:
+            raise SystemError("bad argument to internal function") from None
+except Interrupted as error:
+    print(error)
+"""
+
+
+def test_a_signal_of_which_compiled_code_made_another_error_is_still_told() -> None:
+    """TensorFlow gave a SystemError, and an import an ImportError."""
+    done = subprocess.run([sys.executable, "-c", CHANGED], capture_output=True, text=True, check=False)
+    before, after = done.stdout.splitlines()
+    assert before == "before the signal", done.stderr
+    assert after.startswith("interrupted by SIGTERM – ")
+
+
 def test_a_command_ends_with_what_it_did_or_why_it_could_not(capsys):
     def refuse(_):
         raise REFUSED
