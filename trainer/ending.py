@@ -35,7 +35,8 @@ def run_command(
     try:
         options = parse(sys.argv[1:] if argv is None else argv)
         verbose = bool(vars(options)["verbose"])
-        code = act(options)
+        with failures_told_as_interrupts():
+            code = act(options)
         sys.stdout.flush()  # Here, as Python says nothing of use where it fails at the very end.
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -63,12 +63,12 @@ def train_and_register(settings: Settings, cluster: Cluster, env: Mapping[str, s
     os.environ["KERAS_BACKEND"] = settings.backend  # Keras reads it when it is imported.
     registers = settings.register_model and cluster.is_primary
     try:
-        if registers:
-            prepare_registry(registration(settings, "the model to come", env), env)
         with failures_told_as_interrupts():
+            if registers:
+                prepare_registry(registration(settings, "the model to come", env), env)
             model = run(settings, cluster)
-        if registers and model:
-            register(settings, model, env)
+            if registers and model:
+                register(settings, model, env)
     except (TrainerError, Interrupted, OSError) as error:
         return fail("trainer.task", error, verbose=settings.verbose, log_format=settings.log_format)
     return 0

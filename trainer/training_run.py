@@ -24,7 +24,7 @@ from trainer.model.cnn import build_cnn
 from trainer.model.precision import accelerators, dtype_policy, resolve_precision
 from trainer.model.residual import build_residual
 from trainer.model.spread import spread
-from trainer.model.startup import stderr_as_log, stdout_as_log
+from trainer.model.startup import signals_held_back, stderr_as_log, stdout_as_log
 from trainer.model.training_model import with_augmentation
 from trainer.model.views import with_flips, with_flips_and_shifts
 from trainer.settings import Settings
@@ -135,7 +135,7 @@ def listeners(job: Job, start: TrainingState | None, resources: ExitStack) -> li
     if settings.tensorboard_dir:
         from trainer.training.tensorboard import EpochEvents
 
-        with stderr_as_log():  # TensorBoard's writer imports TensorFlow, whatever trains.
+        with signals_held_back(), stderr_as_log():  # TensorBoard's writer imports TensorFlow, whatever trains.
             found.append(resources.enter_context(EpochEvents(open_folder(settings.tensorboard_dir))))
     if settings.trial or settings.hypertune_file:
         reports = TrialReports(settings.hypertune_file or DEFAULT_FILE, settings.trial or "0")

@@ -62,9 +62,8 @@ class Job:
     @property
     def pools(self) -> dict[str, dict[str, Any]]:
         """The pools by the place that names them, such as ``workerPoolSpecs[0]``; one that is no mapping is empty."""
-        given = self.spec.get("workerPoolSpecs")
-        pools = given if isinstance(given, list) else []
-        return {f"workerPoolSpecs[{n}]": pool if isinstance(pool, dict) else {} for n, pool in enumerate(pools)}
+        pools = enumerate(_given_pools(self.spec))
+        return {f"workerPoolSpecs[{n}]": pool if isinstance(pool, dict) else {} for n, pool in pools}
 
     @property
     def first_pool(self) -> dict[str, Any]:
@@ -141,9 +140,12 @@ def add_arguments(document: Mapping[str, Any], flags: list[str]) -> None:
 
 def pools_of(document: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The worker pools, those of a trial in a tuning job."""
-    spec = document.get("trialJobSpec", document)
+    return [pool for pool in _given_pools(document.get("trialJobSpec", document)) if isinstance(pool, dict)]
+
+
+def _given_pools(spec: Any) -> list[Any]:
     pools = spec.get("workerPoolSpecs") if isinstance(spec, dict) else None
-    return [pool for pool in pools if isinstance(pool, dict)] if isinstance(pools, list) else []
+    return pools if isinstance(pools, list) else []
 
 
 def _loader() -> type:

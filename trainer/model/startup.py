@@ -25,7 +25,7 @@ def start_keras() -> None:
     # TensorFlow turns its oneDNN kernels on by itself on some processors only. They are the faster ones on the others
     # too (1.5 times on an AMD EPYC without AVX-512), and a run that goes on elsewhere is to compute with the same ones.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-    with _signals_held_back(), stderr_as_log():
+    with signals_held_back(), stderr_as_log():
         import keras
 
         if keras.backend.backend() == "tensorflow":
@@ -35,7 +35,7 @@ def start_keras() -> None:
 
 
 @contextmanager
-def _signals_held_back() -> Iterator[None]:
+def signals_held_back() -> Iterator[None]:
     """Within the context SIGTERM and SIGINT wait.
 
     What their handler raises while a compiled module is imported may come out as an ImportError, be passed over, or

@@ -19,8 +19,8 @@ def check(job: Job, read_flags: ReadFlags) -> Iterator[Finding]:
         do = "write one as in jobs/cpu.yaml"
         yield Finding("pools", "workerPoolSpecs", "a list with at least one pool", "", do)
         return
-    for number, pool in enumerate(pools):
-        yield from _pool(number, pool)
+    for number, (path, pool) in enumerate(job.pools.items()):
+        yield from _pool(number, path, pool)
     if replicas(pools) > 1:
         # A third has a finding of its own.
         yield from _together(job, [pool for pool in pools[:2] if pool], read_flags)
@@ -30,8 +30,8 @@ def replicas(pools: list[dict[str, Any]]) -> int:
     return sum(whole(pool.get("replicaCount")) or 0 for pool in pools)
 
 
-def _pool(number: int, pool: dict[str, Any]) -> Iterator[Finding]:
-    path, count = f"workerPoolSpecs[{number}]", pool.get("replicaCount")
+def _pool(number: int, path: str, pool: dict[str, Any]) -> Iterator[Finding]:
+    count = pool.get("replicaCount")
     received = "" if count is None else str(count)
     if number > 1 and pool:
         expected = "no third pool: this trainer needs no parameter servers, reduction servers or evaluators"
