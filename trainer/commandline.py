@@ -100,7 +100,6 @@ def _build_parser(fields: Mapping[str, FieldInfo]) -> Parser:
         prog="python -m trainer.task",
         description="Train on Fashion-MNIST, evaluate, and leave a committed, servable model folder.",
         epilog=_EPILOG,
-        allow_abbrev=False,
         argument_default=argparse.SUPPRESS,
     )
     add_version(parser)

@@ -5,18 +5,21 @@ import re
 from collections.abc import Sequence
 from difflib import get_close_matches
 from pathlib import Path
-from typing import ClassVar, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 from trainer import __version__
 from trainer.errors import SettingsError
 
 
 class Parser(argparse.ArgumentParser):
-    """Raises SettingsError where argparse would print its usage and exit."""
+    """Raises SettingsError where argparse would print its usage and exit, and takes no flag's name cut short."""
 
     expected: ClassVar[str] = "flags as --help lists them"
     #: ``{prog}`` stands for the command's name.
     do: ClassVar[str] = "see --help"
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(allow_abbrev=False, **options)
 
     def error(self, message: str) -> NoReturn:
         do = self.do.format(prog=self.prog)

@@ -91,7 +91,6 @@ def _build_parser() -> _Parser:
         prog="scripts/setup_gcp",
         description="Set a Google Cloud project up for this trainer; again, make only what is missing.",
         epilog="docs/setup-gcp.md says who may do what in it, and why.",
-        allow_abbrev=False,
     )
     add_version(parser)
     parser.add_argument("project", metavar="PROJECT", help="its id; it must be there")

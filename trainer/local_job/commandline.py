@@ -22,7 +22,6 @@ def _build_parser() -> JobParser:
         usage="scripts/local_job JOB [--set KEY=VALUE]… [--preempt-after WHEN]… [--image IMAGE] [-- TRAINER FLAGS]",
         description="Run a job on this machine the way Vertex AI would, and say what it would have shown.",
         epilog="Flags of the trainer stand behind --, and are added to those of the file. docs/local-job.md says more.",
-        allow_abbrev=False,
     )
     parser.add_job(set_help=f"as in scripts/submit: one of {', '.join(KEYS)}")
     parser.add_argument(

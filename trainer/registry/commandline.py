@@ -76,7 +76,7 @@ def _build_parser(env: Mapping[str, str]) -> _Parser:
 
     def add(name: str, text: str, *parents: _Parser) -> _Parser:
         inherited = [everywhere, *parents]
-        return commands.add_parser(name, help=text, description=text, parents=inherited, allow_abbrev=False)
+        return commands.add_parser(name, help=text, description=text, parents=inherited)
 
     command = add("register", "examine a model folder and keep it as a version", _registration(env), keys, vertex)
     command.add_argument("model", metavar="MODEL", help="a committed model folder, or gs://bucket/prefix")

@@ -32,7 +32,6 @@ def _build_parser() -> JobParser:
         usage="scripts/submit JOB [--set KEY=VALUE]… [--max-cost USD] [--dry-run] [-- TRAINER FLAGS]",
         description="Check a job, say what it costs, send it to Vertex AI, and follow it to its end.",
         epilog="Flags of the trainer stand behind --, and are added to those of the file. docs/jobs.md says more.",
-        allow_abbrev=False,
     )
     parser.add_job(
         set_help=f"one of {', '.join(KEYS)}, labels.KEY, or a path in the file such as workerPoolSpecs.1.replicaCount; "

@@ -58,7 +58,6 @@ def _build_parser() -> Parser:
         prog="python -m trainer.tune",
         description="Search for the settings with the best validation accuracy.",
         epilog=_EPILOG,
-        allow_abbrev=False,
     )
     add_version(parser)
     parser.add_argument(
