@@ -11,13 +11,9 @@ from tests.support.local_jobs import local_job, write_job
 #: What programs begin with whose replicas wait for each other, whatever the load: by files of this folder.
 MEETING = (
     "import os, pathlib, time\n"
+    "from tests.support.waiting import wait_until\n"
     "meeting = pathlib.Path(os.environ['MEETING'])\n"
     "primary = '\"type\": \"chief\"' in os.environ['TF_CONFIG']\n"
-    "def wait_until(is_so):\n"
-    "    deadline = time.monotonic() + 60\n"
-    "    while not is_so():\n"
-    "        if time.monotonic() > deadline: raise SystemExit('waited in vain')\n"
-    "        time.sleep(0.01)\n"
     "print('start', flush=True)\n"
 )
 SHOW = "import json, os, sys; print(json.dumps([sys.argv[1:], dict(os.environ)]))"

@@ -13,26 +13,15 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
+from tests.support.waiting import wait_until
 from trainer.training.hypertune import TrialReports
-
-#: A wait that outlasts any load: what is waited for never comes.
-MOST_SECONDS = 30.0
 
 
 def accuracy(learning_rate: float, epoch: int) -> float:
     """Best at 0.003, and a little better with each epoch."""
     return 0.9 - 0.2 * abs(math.log10(learning_rate / 0.003)) + 0.01 * epoch
-
-
-def wait_until(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + MOST_SECONDS
-    while not is_so():
-        if time.monotonic() > deadline:
-            sys.exit("waited in vain")
-        time.sleep(0.002)
 
 
 def started(trials: Path) -> int:

@@ -3,7 +3,6 @@
 import fcntl
 import shlex
 import signal
-import time
 from pathlib import Path
 
 import optuna
@@ -11,6 +10,7 @@ import pytest
 from optuna.trial import TrialState
 
 from tests.support.searches import Searches
+from tests.support.waiting import wait_until
 from trainer.cloud.search_space import SEARCH_SPACE
 from trainer.settings import Settings, parse
 
@@ -24,13 +24,6 @@ def study_of(folder: Path, name: str = "tuning") -> optuna.Study:
 
 def states(folder: Path) -> list[str]:
     return [trial.state.name for trial in study_of(folder).trials]
-
-
-def wait_until(is_so, seconds: float = 30) -> None:  # type: ignore[no-untyped-def]
-    deadline = time.monotonic() + seconds
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 def has_text(path: Path) -> bool:
