@@ -8,7 +8,7 @@ import keras
 
 from trainer.training.checkpoint import TrainingState
 from trainer.training.loss import SmoothedCrossEntropy, right_answers
-from trainer.training.losses import LossOfEach
+from trainer.training.loss_of_each import LossOfEach
 from trainer.training.muon import Muon
 from trainer.training.non_finite import FirstNonFiniteStep
 from trainer.training.optimizer import FusedAdam
