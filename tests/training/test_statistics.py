@@ -31,6 +31,14 @@ def test_they_are_those_of_the_clean_images(network: keras.Model, images: NDArra
         np.testing.assert_allclose(norm.moving_variance, activations.var(axes), rtol=0.03, atol=1e-5)
 
 
+def test_a_small_last_batch_counts_for_its_few_images(network: keras.Model, images: NDArray[np.uint8]) -> None:
+    """One image alone has no variance over the batch: as half of the average it would halve the dense layer's."""
+    StatisticsMeter(network, images[: BATCH_SIZE + 1]).measure()
+    activations = output_of(network, "dense", images[: BATCH_SIZE + 1]).astype(np.float64)
+    norm = network.get_layer("dense_norm")
+    np.testing.assert_allclose(norm.moving_variance, activations.var(0), rtol=0.03, atol=1e-5)
+
+
 def test_nothing_else_changes(network: keras.Model, images: NDArray[np.uint8]) -> None:
     def values() -> dict[str, bytes]:
         return {variable.path: keras.ops.convert_to_numpy(variable).tobytes() for variable in network.variables}

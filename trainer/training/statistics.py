@@ -27,12 +27,14 @@ class StatisticsMeter:
         self._batches = [images[start : start + BATCH_SIZE] for start in range(0, len(images), BATCH_SIZE)]
 
     def measure(self) -> None:
-        """Set each layer's moving mean and variance to the average over the batches."""
+        """Set each layer's moving mean and variance to the average over the batches, each by its number of images."""
         momenta = [layer.momentum for layer in self._layers]
-        for done, batch in enumerate(self._batches):
+        seen = 0
+        for batch in self._batches:
             for layer in self._layers:
-                layer.momentum = done / (done + 1)  # The first batch replaces, the n-th counts for one n-th.
+                layer.momentum = seen / (seen + len(batch))  # The first batch replaces what was there.
             self._without_dropout(batch, training=True)
+            seen += len(batch)
         for layer, momentum in zip(self._layers, momenta, strict=True):
             layer.momentum = momentum
 
