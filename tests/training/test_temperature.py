@@ -27,11 +27,18 @@ def test_finds_the_factor_that_the_logits_were_divided_by(factor):
     assert inverse_temperature(log_softmax(logits / factor, axis=1), labels) == pytest.approx(factor, rel=0.03)
 
 
-@pytest.mark.parametrize(("truth", "factor"), [("right", 20.0), ("wrong", 0.05)])
-def test_stays_in_its_range_where_every_answer_is_right_or_wrong(truth, factor):
+@pytest.mark.parametrize("count", [1, 40, 3000])
+def test_right_answers_alone_make_it_no_surer_than_their_number_allows(count):
+    labels = RANDOM.integers(0, 10, size=count).astype(np.int32)
+    logits = 3.0 * np.eye(10)[labels]
+    factor = inverse_temperature(logits, labels)
+    confidence = softmax(factor * logits, axis=1).max(axis=1)
+    np.testing.assert_allclose(confidence, 1 - 0.9 / (count + 1), rtol=1e-6)
+
+
+def test_stays_in_its_range_where_every_answer_is_wrong():
     logits = RANDOM.normal(size=(500, 10))
-    labels = logits.argmax(axis=1) if truth == "right" else logits.argmin(axis=1)
-    assert inverse_temperature(logits, labels.astype(np.int32)) == factor
+    assert inverse_temperature(logits, logits.argmin(axis=1).astype(np.int32)) == 0.05
 
 
 def plain():

@@ -14,7 +14,7 @@ from scipy.special import softmax
 from trainer.contract import LOGITS_LAYER, Examples
 from trainer.training.fit import predict
 
-# Of the inverse temperature. At an end of it no training that learned anything has its optimum.
+# Of the inverse temperature: beyond an end of it is the optimum of none that learned anything.
 _RANGE = (0.05, 20.0)
 
 
@@ -34,9 +34,13 @@ def cool(network: keras.Model, validation: Examples) -> float:
 def inverse_temperature(logits: NDArray[np.float64], labels: NDArray[np.int32]) -> float:
     """The factor by which ``logits`` (N, C), known up to a constant a row, give ``labels`` (N,) the lowest mean loss.
 
-    The loss is convex in the factor, and its slope is the mean logit expected less the mean logit of the truth.
+    The loss is convex in the factor, and its slope is the mean logit expected less the mean logit of the truth. With
+    the N labels counts one more, which may be any: by few labels that were all answered rightly the best factor would be
+    infinite. It is Laplace's rule of succession, as Platt, Probabilistic Outputs for Support Vector Machines, 1999,
+    section 2.2, softens the targets of such a fit.
     """
-    of_truth = logits[np.arange(len(labels)), labels].mean()
+    count = len(labels)
+    of_truth = (logits[np.arange(count), labels].sum() + logits.mean()) / (count + 1)
 
     def slope(factor: float) -> float:
         return float((softmax(factor * logits, axis=1) * logits).sum(axis=1).mean() - of_truth)
