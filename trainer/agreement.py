@@ -1,6 +1,8 @@
 """Settings that contradict each other, or of which one would be ignored."""
 
+import posixpath
 from collections.abc import Iterator
+from os.path import abspath
 from typing import TYPE_CHECKING
 
 from trainer.commandline import complaint
@@ -42,11 +44,33 @@ def _in_cnn(s: "Settings") -> Iterator[str]:
 
 
 def _in_places(s: "Settings") -> Iterator[str]:
-    if s.output_dir is not None and s.output_dir == s.checkpoint_dir:
-        expected, do = "another place than the --output-dir", "keep checkpoints beside the model, not in it"
-        yield complaint("--checkpoint-dir", expected=expected, received=s.checkpoint_dir, do=do)
+    yield from _in_output(s)
     if s.validation_only and s.register_model:
         yield complaint("--register", expected="a model", received="--validation-only", do="leave one of them out")
     if s.experiment and not (s.vertex_project and s.vertex_region):
         expected, do = "--vertex-project and --vertex-region with it", "name both, or leave it out"
         yield complaint("--experiment", expected=expected, received=s.experiment, do=do)
+
+
+def _in_output(s: "Settings") -> Iterator[str]:
+    """Into a folder that holds other files than a model's, no model is published: after the training it is too late."""
+    if not s.output_dir:
+        return
+    for flag, place in (("--checkpoint-dir", s.checkpoint_dir), ("--tensorboard-dir", s.tensorboard_dir)):
+        if place and _is_within(place, s.output_dir):
+            expected, do = "another place than the --output-dir or below it", "keep it beside the model, not in it"
+            yield complaint(flag, expected=expected, received=place, do=do)
+    if not s.checkpoint_dir and _is_within(s.resolved_checkpoint_dir(""), s.output_dir):
+        expected, do = "a folder in it, as the checkpoints lie beside the model", "name one, such as …/model"
+        yield complaint("--output-dir", expected=expected, received=s.output_dir, do=do)
+
+
+def _is_within(place: str, folder: str) -> bool:
+    """Whether it is that folder or lies below it, however both are spelt."""
+    return f"{_spelt_out(place)}/".startswith(f"{_spelt_out(folder)}/")
+
+
+def _spelt_out(place: str) -> str:
+    if place.startswith("gs://"):
+        return f"gs:/{posixpath.normpath(place.removeprefix('gs:/'))}".rstrip("/")
+    return abspath(place).rstrip("/")

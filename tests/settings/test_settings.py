@@ -130,6 +130,11 @@ TOGETHER = [
     ),
     (["--learning-rate", "1e-7"], "--min-learning-rate – expected at most the --learning-rate, 1e-07"),
     (["--output-dir", "a", "--checkpoint-dir", "a"], "--checkpoint-dir – expected another place"),
+    (["--output-dir", "a", "--checkpoint-dir", "./b/../a/"], "--checkpoint-dir – expected another place"),
+    (["--output-dir", "a", "--checkpoint-dir", "a/checkpoints"], "--checkpoint-dir – expected another place"),
+    (["--output-dir", "gs://b/m/", "--tensorboard-dir", "gs://b/m/logs"], "--tensorboard-dir – expected another place"),
+    (["--output-dir", "gs://b"], "--output-dir – expected a folder in it"),
+    (["--output-dir", "/"], "--output-dir – expected a folder in it"),
 ]
 
 
@@ -139,10 +144,17 @@ def test_values_that_contradict_each_other_are_refused(argv, message):
         parse(argv, {})
 
 
+@pytest.mark.parametrize(
+    ("output", "beside"),
+    [("a", "ab"), ("a/model", "a"), ("gs://b/m", "gs://b/m2"), ("gs://b/m", "/b/m"), ("gs://b/m", "gs://c/m/x")],
+)
+def test_places_beside_the_model_are_taken(output, beside):
+    assert parse(["--output-dir", output, "--checkpoint-dir", beside], {}).checkpoint_dir == beside
+
+
 PLACES = [
     ("gs://bucket/job/model", "gs://bucket/job/checkpoints/ID"),
     ("gs://bucket/model", "gs://bucket/checkpoints/ID"),
-    ("gs://bucket", "gs://bucket/checkpoints/ID"),
     ("runs/model", "runs/checkpoints/ID"),
     ("/data/model", "/data/checkpoints/ID"),
     (None, "artifacts/checkpoints/ID"),
