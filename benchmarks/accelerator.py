@@ -16,6 +16,7 @@ from statistics import median
 from benchmarks.document import benchmark_parser, measured, replace_section, table
 from benchmarks.results import mean_and_deviation
 from trainer import settings as trainer_settings
+from trainer.artifacts.provenance import running_code
 from trainer.data import idx
 from trainer.data.sources import locate
 from trainer.job import Job, split_dataset
@@ -49,7 +50,8 @@ def prepare(settings: Settings) -> Job:
     """What the main job knows before training; the data's checks are left to it."""
     source = locate(settings.data, fashion_mnist_dir=settings.fashion_mnist_dir, cache_dir=settings.data_cache_dir)
     dataset = idx.read_dataset(source.paths)
-    return Job(settings, "benchmark", source, dataset, split_dataset(dataset, settings), {})
+    code = running_code(settings.commit)
+    return Job(settings, "benchmark", source, dataset, split_dataset(dataset, settings), {}, code)
 
 
 def measure(job: Job) -> Run:

@@ -9,6 +9,7 @@ from trainer.settings import Settings
 if TYPE_CHECKING:
     import keras
 
+    from trainer.artifacts.provenance import Code
     from trainer.contract import Examples
     from trainer.data.idx import Dataset
     from trainer.data.sources import Source
@@ -26,6 +27,7 @@ class Job:
     dataset: "Dataset"
     split: "Split"
     data_report: dict[str, Any]
+    code: "Code"
     cluster: Cluster = field(default_factory=Cluster)
 
     @property

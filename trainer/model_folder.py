@@ -126,8 +126,8 @@ def describe_run(job: Job, trained: Trained) -> dict[str, Any]:
         "images_seen": images_seen,
         "images_per_second": round(images_seen / state.seconds, 1),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
-        "commit": provenance.commit(job.settings.commit),
-        "code_fingerprint": provenance.code_fingerprint(),
+        "commit": job.code.commit,
+        "code_fingerprint": job.code.fingerprint,
         "versions": {"trainer": __version__, **provenance.versions()},
         "hardware": provenance.hardware(accelerators()),
     }

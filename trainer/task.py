@@ -99,6 +99,7 @@ def run(settings: Settings, cluster: Cluster | None = None) -> Folder | None:
     Replicas of ``cluster`` other than the primary train along, and write nothing. Raises TrainerError for all that can
     be foreseen.
     """
+    from trainer.artifacts.provenance import running_code
     from trainer.data import idx
     from trainer.data.checks import check
     from trainer.data.sources import locate
@@ -112,7 +113,8 @@ def run(settings: Settings, cluster: Cluster | None = None) -> Folder | None:
         return output
     data_report = check(dataset, source)
     split = split_dataset(dataset, settings)
-    job = Job(settings, identity, source, dataset, split, data_report, cluster or Cluster())
+    code = running_code(settings.commit)
+    job = Job(settings, identity, source, dataset, split, data_report, code, cluster or Cluster())
     checkpoints, start = prepare_places(job, output) if job.cluster.is_primary else (None, None)
     from trainer.model_folder import build_model_folder
     from trainer.training_run import train
@@ -185,7 +187,7 @@ def prepare_places(job: Job, output: Folder) -> "tuple[Checkpoints, TrainingStat
 
 def open_checkpoints(job: Job) -> "tuple[Checkpoints, TrainingState | None]":
     """The run's checkpoints, and the state to go on from as ``--resume`` asks for it."""
-    from trainer.artifacts.provenance import code_fingerprint, versions
+    from trainer.artifacts.provenance import versions
     from trainer.training.checkpoint import Checkpoints
 
     settings = job.settings
@@ -197,7 +199,7 @@ def open_checkpoints(job: Job) -> "tuple[Checkpoints, TrainingState | None]":
             "settings": settings.shaping(),
             "data": job.data_report["fingerprint"],
             "split": job.split.fingerprint,
-            "code": code_fingerprint(),
+            "code": job.code.fingerprint,
             "versions": {name: versions().get(name) for name in ("keras", settings.backend)},
         },
     )

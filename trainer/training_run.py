@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.artifacts.provenance import code_fingerprint
 from trainer.cloud.experiments import Destination, ExperimentReport
 from trainer.contract import Examples
 from trainer.data.batches import epoch_order, visited
@@ -59,7 +58,7 @@ def train(job: Job, checkpoints: Checkpoints | None, start: TrainingState | None
         precision = resolve_precision(settings.precision)
         if cluster.replicas > 1:
             with stdout_as_log():  # With the first exchange Gloo tells there, in C++, of its connections.
-                replicas.agree(f"{job.run_id} {code_fingerprint()} {precision}")
+                replicas.agree(f"{job.run_id} {job.code.fingerprint} {precision}")
             start = replicas.told_by_primary(start)
         use_devices(settings.backend)
         state = train_network(job, precision, checkpoints, start)

@@ -1,4 +1,4 @@
-"""The digest of the code that shapes a result."""
+"""The digest of the code that shapes a result, and the commit where git can't be asked."""
 
 from pathlib import Path
 
@@ -42,3 +42,18 @@ def test_a_part_that_is_missing_is_refused_rather_than_left_out(package: Path, m
 
 def test_the_parts_that_are_named_are_there() -> None:
     assert len(provenance.code_fingerprint()) == 64
+
+
+@pytest.mark.parametrize(("script", "mode"), [("#!/bin/sh\nexec sleep 60\n", 0o755), ("not a program", 0o644)])
+def test_a_git_that_does_not_answer_leaves_the_commit_unknown(
+    package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, mode: int
+) -> None:
+    monkeypatch.setattr(provenance, "PACKAGE_ROOT", package / "model")
+    monkeypatch.setattr(provenance, "GIT_SECONDS", 0.2)
+    (tmp_path / ".git").mkdir()
+    git = tmp_path / "bin" / "git"
+    git.parent.mkdir()
+    git.write_text(script)
+    git.chmod(mode)
+    monkeypatch.setenv("PATH", f"{git.parent}:/bin:/usr/bin" if mode == 0o755 else str(git.parent))
+    assert provenance.commit(None) is None

@@ -12,6 +12,7 @@ from benchmarks.accelerator import Run, measure, row, seconds_until
 from benchmarks.contenders.processes import ROOT
 from benchmarks.memory import write_copies
 from tests.support.datasets import drawn_dataset
+from trainer.artifacts.provenance import Code
 from trainer.job import Job, Trained, split_dataset
 from trainer.model.views import with_flips
 from trainer.settings import Settings
@@ -43,7 +44,7 @@ def test_a_row_has_the_spread_over_seeds_and_says_what_was_not_reached() -> None
 
 def test_validation_and_test_are_by_the_network_that_is_served(monkeypatch: pytest.MonkeyPatch) -> None:
     dataset, settings = drawn_dataset(200, 100), Settings(filters=(4,), dense_units=8)
-    job = Job(settings, "", None, dataset, split_dataset(dataset, settings), {})
+    job = Job(settings, "", None, dataset, split_dataset(dataset, settings), {}, Code(None, ""))
     served = with_flips(network_builder(settings)(dtype="float32"))
     state = TrainingState(None, EarlyStop(10, best_epoch=2), epoch=3, history=tuple(EPOCHS), seconds=13.5)
     monkeypatch.setattr("trainer.training_run.train", lambda *_: Trained(served, state, "float32"))

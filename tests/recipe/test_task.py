@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from sklearn import metrics as scores
 
-from tests.support.jobs import QUICK, Run, run_job, weights_digest
+from tests.support.jobs import PROJECT, QUICK, Run, run_job, weights_digest
 from trainer.artifacts.manifest import read_manifest, verify
 from trainer.contract import MODEL_FOLDER_ENTRIES
 from trainer.storage import open_folder
@@ -42,6 +42,11 @@ def test_leaves_a_complete_committed_folder(finished: Run) -> None:
     assert manifest is not None
     assert verify(folder, manifest) == []
     assert manifest.run_id == finished.model.name
+
+
+def test_the_commit_is_that_of_the_start(finished: Run) -> None:
+    known = (PROJECT / ".git").exists()
+    assert document(finished, "params")["commit"] == ("commit at the start" if known else None)
 
 
 def test_leaves_nothing_half_done_beside_it(finished: Run) -> None:

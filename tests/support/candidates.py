@@ -14,6 +14,7 @@ from trainer import training_run
 from trainer.artifacts import client
 from trainer.artifacts.export import export_saved_model
 from trainer.artifacts.manifest import Manifest, describe_files, read_manifest, write_manifest
+from trainer.artifacts.provenance import running_code
 from trainer.data import idx
 from trainer.data.checks import check
 from trainer.data.sources import locate
@@ -62,7 +63,7 @@ def prepare(data: Path, *, seed: int) -> Job:
     labels = dataset.train.labels, dataset.test.labels
     split = stratified_split(*labels, val_fraction=settings.val_fraction, seed=seed)
     identity = run_id(settings, idx.fingerprint(dataset))
-    return Job(settings, identity, source, dataset, split, check(dataset, source))
+    return Job(settings, identity, source, dataset, split, check(dataset, source), running_code(None))
 
 
 def train_network(job: Job, checkpoints: Path) -> keras.Model:

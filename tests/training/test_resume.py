@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.training_states import bytes_of
+from trainer.artifacts.provenance import Code
 from trainer.data import sketches
 from trainer.data.idx import Dataset
 from trainer.data.sources import Source
@@ -29,7 +30,8 @@ SETTINGS = Settings(
 @pytest.fixture(scope="module")
 def job() -> Job:
     dataset = Dataset(sketches.draw(1200, stream=1), sketches.draw(20, stream=2))
-    return Job(SETTINGS, "resumed", Source("synthetic", "drawn", {}, {}), dataset, split_dataset(dataset, SETTINGS), {})
+    source, split = Source("synthetic", "drawn", {}, {}), split_dataset(dataset, SETTINGS)
+    return Job(SETTINGS, "resumed", source, dataset, split, {}, Code(None, ""))
 
 
 @pytest.fixture(scope="module")

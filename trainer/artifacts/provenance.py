@@ -5,6 +5,7 @@ import os
 import platform
 import subprocess
 from collections.abc import Sequence
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,24 @@ from trainer.errors import TrainerError
 
 PACKAGES = ("tensorflow", "keras", "numpy", "scikit-learn", "matplotlib", "google-cloud-storage", "jax")
 PACKAGE_ROOT = Path(__file__).resolve().parents[1]
+GIT_SECONDS = 10.0  # On a slow disk, or one that is far away; then the commit counts as not known.
 RESULT_SHAPING_CODE = ("contract.py", "training_run.py", "data", "model", "training")
+
+
+@dataclass(frozen=True)
+class Code:
+    """What a run is made by, as it was when the run began: a checkout may change while it trains.
+
+    ``commit`` is None where it is not known, ``fingerprint`` that of ``code_fingerprint``.
+    """
+
+    commit: str | None
+    fingerprint: str
+
+
+def running_code(environment_commit: str | None) -> Code:
+    """The code as it is now."""
+    return Code(commit(environment_commit), code_fingerprint())
 
 
 def versions() -> dict[str, str]:
@@ -82,10 +100,10 @@ def _git(*arguments: str) -> str:
             ["git", "-C", str(PACKAGE_ROOT.parent), *arguments],  # noqa: S607 – git is wherever the user has it
             capture_output=True,
             text=True,
-            timeout=10,
+            timeout=GIT_SECONDS,
             check=False,
         )
-    except FileNotFoundError:  # No git on this machine: the commit is not known.
+    except (OSError, subprocess.TimeoutExpired):  # No git that answers on this machine: the commit is not known.
         return ""
     return result.stdout.strip()
 

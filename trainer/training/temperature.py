@@ -35,9 +35,9 @@ def inverse_temperature(logits: NDArray[np.float64], labels: NDArray[np.int32]) 
     """The factor by which ``logits`` (N, C), known up to a constant a row, give ``labels`` (N,) the lowest mean loss.
 
     The loss is convex in the factor, and its slope is the mean logit expected less the mean logit of the truth. With
-    the N labels counts one more, which may be any: by few labels that were all answered rightly the best factor would be
-    infinite. It is Laplace's rule of succession, as Platt, Probabilistic Outputs for Support Vector Machines, 1999,
-    section 2.2, softens the targets of such a fit.
+    the N labels counts one more, which may be any: by few labels that were all answered rightly the best factor would
+    be infinite. So Platt softens the targets of such a fit: Probabilistic Outputs for Support Vector Machines, 1999,
+    section 2.2.
     """
     count = len(labels)
     of_truth = (logits[np.arange(count), labels].sum() + logits.mean()) / (count + 1)
