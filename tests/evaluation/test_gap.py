@@ -14,6 +14,8 @@ def split(accuracy: float, log_loss: float, n: int) -> dict[str, Any]:
     [
         pytest.param((0.942, 0.17, 6000), (0.934, 0.19, 10_000), "sound", "in order", id="as measured"),
         pytest.param((0.93, 0.2, 6000), (0.912, 0.24, 10_000), "sound", "1.80 points lower", id="just below 2"),
+        pytest.param((0.95, 0.2, 6000), (0.9305, 0.24, 10_000), "sound", "more than the 0.8", id="more than usual"),
+        pytest.param((0.93, 0.2, 100), (0.93, 0.2, 200), "inconclusive", "too few", id="might be anything"),
         pytest.param((0.93, 0.2, 6000), (0.94, 0.18, 10_000), "sound", "1.00 points higher", id="test easier"),
         pytest.param((0.93, 0.2, 6000), (0.905, 0.3, 10_000), "suspicious", "over-fitting", id="2.5 points"),
         pytest.param((0.93, 0.2, 100), (0.89, 0.3, 200), "inconclusive", "too few examples", id="few examples"),

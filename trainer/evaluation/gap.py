@@ -25,7 +25,7 @@ def generalisation_gap(validation: Mapping[str, Any], test: Mapping[str, Any]) -
     Both arguments are results of ``classification_metrics``. ``level`` is one of
 
     - ``sound``: below 2 points either way;
-    - ``inconclusive``: 2 points or more, but so few examples that chance explains it;
+    - ``inconclusive``: so few examples that chance explains 2 points or more, or might hide them either way;
     - ``suspicious``: 2 points or more, in either direction, beyond chance and the usual 0.8 points;
     - ``broken``: 10 points or more beyond chance, or a log loss that got worse than guessing on test only.
 
@@ -55,7 +55,8 @@ def _level(gap: Mapping[str, Any], lost_its_sense: bool) -> str:
     if lost_its_sense or gap["low"] >= BROKEN_GAP_POINTS:
         return "broken"
     if abs(gap["points"]) < SUSPICIOUS_GAP_POINTS:
-        return "sound"
+        hides_any = gap["low"] < -SUSPICIOUS_GAP_POINTS and gap["high"] > SUSPICIOUS_GAP_POINTS
+        return "inconclusive" if hides_any else "sound"
     beyond_chance = gap["low"] > USUAL_GAP_POINTS or gap["high"] < 0
     return "suspicious" if beyond_chance else "inconclusive"
 
@@ -76,6 +77,11 @@ def _meaning(level: str, gap: Mapping[str, Any], test: Mapping[str, Any], lost_i
         return (
             "Test looks easier than validation: look for test images among the training images, "
             "and for a test set that is not the published one."
+        )
+    if level == "sound" and gap["points"] > USUAL_GAP_POINTS:
+        return (
+            f"That is more than the {USUAL_GAP_POINTS} that a correct pipeline usually loses on Fashion-MNIST, "
+            f"and less than the {SUSPICIOUS_GAP_POINTS:g} that would be suspicious."
         )
     return {
         "sound": f"That is in order: a correct pipeline loses up to {USUAL_GAP_POINTS} on Fashion-MNIST.",

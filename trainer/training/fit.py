@@ -223,11 +223,13 @@ def _validate(network: keras.Model, validation: Examples) -> tuple[float, float]
 def _refuse_unlearned(state: TrainingState, validation: Examples) -> None:
     """Raise TrainingError unless the best epoch beats always naming the commonest class."""
     accuracy = state.history[state.early_stop.best_epoch - 1]["val_accuracy"]
-    majority = float(np.bincount(validation.labels).max() / len(validation))
-    if accuracy <= majority + 3 * math.sqrt(majority * (1 - majority) / len(validation)):
+    count = len(validation)
+    majority = float(np.bincount(validation.labels).max() / count)
+    by_chance = majority + 3 * math.sqrt(majority * (1 - majority) / count)
+    if accuracy <= by_chance:
         raise TrainingError(
             f"nothing was learned in {state.epoch} epoch{'s' if state.epoch > 1 else ''}",
-            expected=f"a validation accuracy above chance ({majority:.3f})",
+            expected=f"a validation accuracy above {by_chance:.3f}, which chance explains on {count} images",
             received=f"{accuracy:.3f}",
-            do="train longer, on more images, or with another --learning-rate",
+            do="train longer, on more images, in larger batches, or with another --learning-rate",
         )
