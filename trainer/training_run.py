@@ -4,7 +4,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import fields
+from dataclasses import fields, replace
 from functools import partial
 from math import ceil
 from typing import TYPE_CHECKING, Any
@@ -60,6 +60,7 @@ def train(job: Job, checkpoints: Checkpoints | None, start: TrainingState | None
             with stdout_as_log():  # With the first exchange Gloo tells there, in C++, of its connections.
                 replicas.agree(f"{job.run_id} {job.code.fingerprint} {precision}")
             start = replicas.told_by_primary(start)
+        precision = kept_precision(precision, start)
         use_devices(settings.backend)
         state = train_network(job, precision, checkpoints, start)
         if settings.backend == "jax":
@@ -71,6 +72,17 @@ def train(job: Job, checkpoints: Checkpoints | None, start: TrainingState | None
     if settings.label_smoothing:
         log.info("logits divided by a temperature of %.2f, fitted on validation", cool(served, job.validation))
     return Trained(as_served(served, settings), state, precision)
+
+
+def kept_precision(here: str, start: TrainingState | None) -> str:
+    """What training computes in: what it began in where it goes on, though it be slower, for the numbers stay the same.
+
+    ``here`` is what the settings mean on this machine.
+    """
+    if start is None or start.precision == here:
+        return here
+    log.warning("going on in %s, in which training began, where this machine would take %s", start.precision, here)
+    return start.precision
 
 
 def use_devices(backend: str) -> None:
@@ -102,7 +114,7 @@ def train_network(
             ),
             training_data(job, train_part),
             recipe=recipe,
-            start=start or recipe.initial_state(),
+            start=start or replace(recipe.initial_state(), precision=precision),
             observer=watching,
         )
 

@@ -15,7 +15,7 @@ from trainer.presets import PRESETS
 from trainer.settings import Settings
 from trainer.storage import open_folder
 from trainer.training.checkpoint import Checkpoints, TrainingState
-from trainer.training_run import network_builder, train_network, training_model
+from trainer.training_run import network_builder, train, train_network, training_model
 
 EPOCHS = 3
 SETTINGS = Settings(
@@ -61,6 +61,23 @@ def test_going_on_equals_never_having_stopped(job: Job, states: list[TrainingSta
     assert bytes_of(resumed) == bytes_of(last)
     assert without_time(resumed) == without_time(last)
     assert resumed.early_stop == last.early_stop
+
+
+def test_it_goes_on_in_the_precision_that_it_began_in(
+    job: Job,
+    states: list[TrainingState],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """On a machine that would have chosen another: a model is not part this and part that."""
+    before, last = states
+    monkeypatch.setattr("trainer.training_run.resolve_precision", lambda _wanted: "bfloat16")
+    trained = train(job, Checkpoints(open_folder(tmp_path), {}), before)
+    assert trained is not None
+    assert trained.precision == trained.state.precision == "float32"
+    assert bytes_of(trained.state) == bytes_of(last)
+    assert "going on in float32, in which training began" in caplog.text
 
 
 def test_the_random_stream_of_erasing_matters_for_that(job: Job, states: list[TrainingState], tmp_path: Path) -> None:

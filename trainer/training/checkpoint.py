@@ -42,6 +42,7 @@ class TrainingState:
         plateau, early_stop: the state of the two decisions; no plateau where each step has a rate of its own.
         history: one row of figures per epoch, from the first.
         seconds: time spent training so far, over all starts.
+        precision: of the arithmetic, float32 or bfloat16.
     """
 
     plateau: Plateau | None
@@ -53,6 +54,7 @@ class TrainingState:
     losses: Arrays = field(default_factory=list)
     history: tuple[dict[str, float], ...] = ()
     seconds: float = 0.0
+    precision: str = ""
 
 
 class Checkpoints:

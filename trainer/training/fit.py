@@ -173,7 +173,8 @@ def _decide(model: keras.Model, state: TrainingState, row: EpochRow, validated_w
     early_stop = state.early_stop.observe(val_loss, epoch)
     if plateau:
         plateau, model.optimizer.learning_rate = plateau.observe(val_loss, row["learning_rate"])
-    return TrainingState(
+    return replace(
+        state,
         plateau=plateau,
         early_stop=early_stop,
         epoch=epoch,
