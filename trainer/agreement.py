@@ -32,6 +32,9 @@ def _in_recipe(s: "Settings") -> Iterator[str]:
 
 
 def _in_cnn(s: "Settings") -> Iterator[str]:
+    if s.batch_size == 1:
+        expected, do = "2 or more with --network cnn, which normalises over the batch", "raise it"
+        yield complaint("--batch-size", expected=expected, received=1, do=do)
     of_residual = (
         ("--stem-filters", 0, s.stem_filters),
         ("--stage-depth", 1, s.stage_depth),

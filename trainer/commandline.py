@@ -32,6 +32,8 @@ def read_flags(argv: Sequence[str], fields: Mapping[str, FieldInfo]) -> tuple[di
     Besides settings the values may hold ``config`` and ``print_settings``. A flag that lacks its value reads
     as an empty text. ``--help`` and ``--version`` print and raise SystemExit(0).
     """
+    if "--" in argv:  # As scripts/submit takes it. To argparse it means that no flags follow.
+        return {}, [complaint("command line", expected="the trainer's flags alone", received="--", do="leave it out")]
     needing_value = {"--config", *(flag(name) for name, field in fields.items() if field.annotation is not bool)}
     known, rest = _build_parser(fields).parse_known_args(_normalise(argv, needing_value))
     shorts = [short for field in fields.values() if (short := about(field).short)]

@@ -39,11 +39,16 @@ def run_command(
             code = act(options)
         sys.stdout.flush()  # Here, as Python says nothing of use where it fails at the very end.
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return unread
+        return output_unread(unread)
     except (TrainerError, Interrupted, OSError) as error:
         return fail(name, error, verbose=verbose)
     return code
+
+
+def output_unread(exit_code: int) -> int:
+    """End quietly where nobody reads what is printed any more. Returns the exit code given."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return exit_code
 
 
 def interrupt_on_signals() -> None:

@@ -264,7 +264,7 @@ def parse(argv: Sequence[str], env: Mapping[str, str]) -> Settings:
     if "print_settings" in given:
         found_in = {name: item.origin for name, item in given.items()}
         found_in["log_format"] += f", here {log_format}"
-        print(describe(asked.as_dict(), found_in, FIELDS))
+        print(describe(asked.as_dict(), found_in, FIELDS), flush=True)
         raise SystemExit(0)
     return asked.model_copy(update={"log_format": log_format})
 

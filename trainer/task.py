@@ -6,6 +6,7 @@ is already done answer without waiting for them.
 """
 
 import importlib.util
+import json
 import logging
 import os
 import sys
@@ -17,9 +18,9 @@ from typing import TYPE_CHECKING
 
 from trainer import logs
 from trainer.cloud.environment import Cluster, read_cluster, with_trial
-from trainer.contract import MANIFEST_NAME, MODEL_FOLDER_ENTRIES, RELEASE_NAME
-from trainer.ending import fail, failures_told_as_interrupts, interrupt_on_signals
-from trainer.errors import Interrupted, SettingsError, StorageError, TrainerError
+from trainer.contract import MANIFEST_NAME, METADATA_DIR, MODEL_FOLDER_ENTRIES, RELEASE_NAME
+from trainer.ending import fail, failures_told_as_interrupts, interrupt_on_signals, output_unread
+from trainer.errors import AlreadyExistsError, Interrupted, SettingsError, StorageError, TrainerError
 from trainer.job import Job, split_dataset
 from trainer.registry.commandline import parse as parse_registry
 from trainer.registry.run import prepare as prepare_registry
@@ -48,6 +49,8 @@ def main(argv: Sequence[str] | None = None, env: Mapping[str, str] | None = None
         verbose, log_format = settings.verbose, settings.log_format
         logs.configure(settings.log_format, verbose=verbose)
         refuse_training_apart(settings, cluster)
+    except BrokenPipeError:  # Of --print-settings, as in "… | head".
+        return output_unread(0)
     except (TrainerError, Interrupted, OSError) as error:
         return fail("trainer.task", error, verbose=verbose, log_format=log_format)
     if cluster.replicas == 1:
@@ -108,8 +111,9 @@ def run(settings: Settings, cluster: Cluster | None = None) -> Folder | None:
     dataset = idx.read_dataset(source.paths)
     identity = run_id(settings, idx.fingerprint(dataset))
     output = open_folder(settings.resolved_output_dir(identity))
-    if is_committed(output, identity):
-        log.info("nothing to do: the model of this run is already at %s", output.uri)
+    if not settings.validation_only and is_committed(output, identity):
+        log.info("nothing to do: the model of this run is already at %s; delete it to make it again", output.uri)
+        report_trial_again(settings, output)
         return output
     data_report = check(dataset, source)
     split = split_dataset(dataset, settings)
@@ -129,9 +133,26 @@ def run(settings: Settings, cluster: Cluster | None = None) -> Folder | None:
         return None
     with tempfile.TemporaryDirectory(prefix="trainer-model-") as staging:
         build_model_folder(job, trained, Path(staging))
-        publish(Path(staging), output, marker=MANIFEST_NAME, owned=LEFTOVERS)
+        commit(Path(staging), output, identity)
     log.info("committed %s – see metadata/report.html there", output.uri)
     return output
+
+
+def commit(staging: Path, output: Folder, identity: str) -> None:
+    """Publish the model in ``staging``, unless the same run, started twice, has done so meanwhile."""
+    try:
+        publish(staging, output, marker=MANIFEST_NAME, owned=LEFTOVERS)
+    except AlreadyExistsError:
+        is_committed(output, identity)  # Raises StorageError if it is another run's.
+
+
+def report_trial_again(settings: Settings, output: Folder) -> None:
+    """Report what a trial of tuning found whose model is there: it may have been started again on another machine."""
+    if settings.trial or settings.hypertune_file:
+        from trainer.training.hypertune import TrialReports
+
+        metrics = json.loads(output.read(f"{METADATA_DIR}/metrics.json"))
+        TrialReports(settings.hypertune_file, settings.trial).write(metrics["history"])
 
 
 def register(settings: Settings, model: Folder, env: Mapping[str, str]) -> None:
@@ -178,8 +199,9 @@ def is_committed(output: Folder, identity: str) -> bool:
 
 def prepare_places(job: Job, output: Folder) -> "tuple[Checkpoints, TrainingState | None]":
     """See that what is to be written can be written, before an hour is spent on it; then ``open_checkpoints``."""
-    ensure_vacant(output, marker=MANIFEST_NAME, owned=LEFTOVERS)
-    output.check_writable()
+    if not job.settings.validation_only:
+        ensure_vacant(output, marker=MANIFEST_NAME, owned=LEFTOVERS)
+        output.check_writable()
     if job.settings.tensorboard_dir:
         open_folder(job.settings.tensorboard_dir).check_writable()
     return open_checkpoints(job)

@@ -31,7 +31,7 @@ from trainer.storage import open_folder
 from trainer.training import replicas
 from trainer.training.checkpoint import Checkpoints, TrainingState
 from trainer.training.fit import Networks, Observer, TrainingData, fit
-from trainer.training.hypertune import DEFAULT_FILE, TrialReports
+from trainer.training.hypertune import TrialReports
 from trainer.training.progress import EpochReporter, Follower, Listener
 from trainer.training.recipe import Recipe, compile_for_training
 from trainer.training.temperature import cool
@@ -149,7 +149,7 @@ def listeners(job: Job, start: TrainingState | None, resources: ExitStack) -> li
         with signals_held_back(), stderr_as_log():  # TensorBoard's writer imports TensorFlow, whatever trains.
             found.append(resources.enter_context(EpochEvents(open_folder(settings.tensorboard_dir))))
     if settings.trial or settings.hypertune_file:
-        reports = TrialReports(settings.hypertune_file or DEFAULT_FILE, settings.trial or "0")
+        reports = TrialReports(settings.hypertune_file, settings.trial)
         if start:
             reports.write(start.history)
         found.append(reports)

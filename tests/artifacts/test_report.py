@@ -94,6 +94,12 @@ def test_every_table_of_the_card_is_rectangular_even_with_hostile_settings(folde
         assert len(columns) == 1, table
 
 
+def test_the_card_gives_the_command_as_it_is(folder: Path, facts: Facts) -> None:
+    command = "python -m trainer.task --data '/my  data'"
+    card, _ = texts(folder, replace(facts, params=facts.params | {"command": command}))
+    assert f"\n    {command}\n" in card
+
+
 def test_the_page_escapes_what_it_is_told(folder: Path, facts: Facts) -> None:
     hostile = facts.params | {"command": "<script>alert(1)</script>", "settings": {"<b>": '"><i>'}}
     _, page = texts(folder, replace(facts, params=hostile))

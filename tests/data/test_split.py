@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from trainer.data.split import stratified_split
-from trainer.errors import DataError
+from trainer.errors import DataError, SettingsError
 
 TRAIN = np.repeat(np.arange(10, dtype=np.int32), 6000)
 TEST = np.repeat(np.arange(10, dtype=np.int32), 1000)
@@ -70,11 +70,21 @@ def test_no_fraction_leaves_a_class_without_training_or_validation(val_fraction:
         ({"limit_train": 60_001}, r"--limit-train is out of range – expected 0 \(all\) to 60000.*received 60001"),
         ({"limit_test": 10_001}, r"--limit-test is out of range – expected 0 \(all\) to 10000.*received 10001"),
         ({"limit_train": -1}, "--limit-train is out of range.*received -1"),
+    ],
+)
+def test_refuses_limits_out_of_range(limits: dict[str, int], message: str) -> None:
+    with pytest.raises(SettingsError, match=message):
+        stratified_split(TRAIN, TEST, val_fraction=0.1, seed=42, **limits)
+
+
+@pytest.mark.parametrize(
+    ("limits", "message"),
+    [
         ({"limit_train": 11}, "too few train examples of class .* at least 2 of each class.*use --limit-train"),
         ({"limit_test": 9}, "too few test examples of class .* at least 1 of each class.*use --limit-test"),
     ],
 )
-def test_refuses_limits_out_of_range_or_too_small(limits: dict[str, int], message: str) -> None:
+def test_refuses_limits_that_leave_a_class_without_examples(limits: dict[str, int], message: str) -> None:
     with pytest.raises(DataError, match=message):
         stratified_split(TRAIN, TEST, val_fraction=0.1, seed=42, **limits)
 

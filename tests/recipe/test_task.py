@@ -3,16 +3,20 @@
 import gzip
 import json
 import shlex
+import subprocess
 from pathlib import Path
 
 import numpy as np
 import pytest
 from sklearn import metrics as scores
 
-from tests.support.jobs import PROJECT, QUICK, Run, run_job, weights_digest
+from tests.support.jobs import PROJECT, QUICK, Run, command, environment, run_job, weights_digest
 from trainer.artifacts.manifest import read_manifest, verify
 from trainer.contract import MODEL_FOLDER_ENTRIES
+from trainer.errors import StorageError
 from trainer.storage import open_folder
+from trainer.task import commit
+from trainer.training.hypertune import chosen_accuracies, read_reports
 
 pytestmark = pytest.mark.slow
 
@@ -155,6 +159,42 @@ def test_a_second_start_has_nothing_to_do_and_knows_it_without_tensorflow(finish
     assert again.returncode == 0
     assert "nothing to do" in again.stderr
     assert weights_digest(finished.model) == before
+
+
+def test_a_trial_that_starts_again_after_its_end_reports_again(finished: Run, cache: Path, tmp_path: Path) -> None:
+    env = {"CLOUD_ML_TRIAL_ID": "7", "CLOUD_ML_HP_METRIC_FILE": str(tmp_path / "metrics")}
+    again = run_job([*QUICK, "--tensorboard-dir", "events"], cache=cache, folder=finished.folder, light=True, env=env)
+    assert (again.returncode, "nothing to do" in again.stderr) == (0, True), again.stderr
+    accuracies = chosen_accuracies(document(finished, "metrics")["history"])
+    assert list(read_reports(tmp_path / "metrics")) == accuracies
+
+
+def test_the_same_run_started_twice_is_committed_once(finished: Run, tmp_path: Path) -> None:
+    """The second one finds a model of its own run when it comes to publish its own, and another's it leaves alone."""
+    output = open_folder(tmp_path / "model")
+    commit(finished.model, output, finished.model.name)
+    commit(finished.model, output, finished.model.name)
+    with pytest.raises(StorageError, match="committed model of another run"):
+        commit(finished.model, output, "another")
+    assert weights_digest(tmp_path / "model") == weights_digest(finished.model)
+
+
+def test_validation_alone_needs_no_place_for_a_model(finished: Run, cache: Path) -> None:
+    """Its checkpoints are those of the whole run, so it has only to look."""
+    arguments = [*QUICK, "--validation-only", "--output-dir", str(finished.model)]
+    places = ["--checkpoint-dir", str(finished.folder / "artifacts" / "checkpoints" / finished.model.name)]
+    job = run_job([*arguments, *places], cache=cache, folder=finished.folder)
+    assert job.returncode == 0, job.stderr
+    assert "validation accuracy 0." in job.stderr
+
+
+def test_settings_that_nobody_reads_on_end_quietly(cache: Path, tmp_path: Path) -> None:
+    words = shlex.join(command(["--print-settings"], cache))
+    shell = ["bash", "-c", f"{words} | head -c 1; exit ${{PIPESTATUS[0]}}"]
+    ended = subprocess.run(
+        shell, cwd=tmp_path, env=environment(PYTHONPATH=str(PROJECT)), capture_output=True, text=True, check=False
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
 
 
 def test_another_runs_model_is_never_touched(finished: Run, cache: Path) -> None:

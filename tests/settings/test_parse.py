@@ -118,6 +118,7 @@ UNKNOWN = [
     (["--epochs"], "--epochs – expected an integer ≥ 1 – received nothing"),
     (["--epochs="], "--epochs – expected an integer ≥ 1 – received nothing"),
     (["--epochs", "--verbose"], "--epochs – expected an integer ≥ 1 – received nothing"),
+    (["--", "--epochs", "3"], "command line – expected the trainer's flags alone – received -- – leave it out"),
     (["--print-settings=3"], "command line – expected flags .* – received .*--print-settings.* – see --help"),
 ]
 

@@ -128,6 +128,7 @@ TOGETHER = [
         ["--ensemble-size", "2"],
         "--ensemble-size – expected 1 with --network cnn – received 2 – choose --network residual",
     ),
+    (["--batch-size", "1"], "--batch-size – expected 2 or more with --network cnn"),
     (["--learning-rate", "1e-7"], "--min-learning-rate – expected at most the --learning-rate, 1e-07"),
     (["--output-dir", "a", "--checkpoint-dir", "a"], "--checkpoint-dir – expected another place"),
     (["--output-dir", "a", "--checkpoint-dir", "./b/../a/"], "--checkpoint-dir – expected another place"),

@@ -75,6 +75,14 @@ def test_keeps_the_newest_two_and_nothing_else_is_touched(folder: Folder) -> Non
     assert list(folder.names()) == ["notes.txt"]
 
 
+def test_the_newest_is_told_by_its_number(folder: Folder) -> None:
+    checkpoints = Checkpoints(folder, FINGERPRINT)
+    for epoch in range(99_998, 100_001):
+        checkpoints.save(state_after(epoch))
+    latest = checkpoints.latest()
+    assert (sorted(folder.names()), latest and latest.epoch) == (["epoch-100000.npz", "epoch-99999.npz"], 100_000)
+
+
 @pytest.mark.parametrize(
     ("changed", "said"),
     [

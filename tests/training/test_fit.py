@@ -234,7 +234,9 @@ TRIANGULAR = replace(RECIPE, schedule="triangular", warmup_fraction=0.25)
 
 def test_a_triangular_rate_ends_at_nothing_whatever_the_validation_loss_does() -> None:
     states, networks = train(TRIANGULAR)
-    assert [row["learning_rate"] for row in states[-1].history] == pytest.approx([0.02, 0.04 / 3, 0.02 / 3, 0])
+    assert [row["learning_rate"] for row in states[-1].history] == pytest.approx(
+        [0.02, 0.02 * 21 / 30, 0.02 * 11 / 30, 0.02 * 1 / 30]
+    )  # Of each epoch's last step.
     assert int(networks.training.optimizer.iterations) == 40
 
 

@@ -45,6 +45,11 @@ def test_after_a_restart_the_epochs_before_it_are_there_too(tmp_path: Path) -> N
     assert list(read_reports(path)) == [(1, 0.6), (2, 0.8), (3, 0.8)]
 
 
+def test_a_trial_without_a_number_is_the_first(tmp_path: Path) -> None:
+    TrialReports(tmp_path / "output.metrics", None).write(history(1))
+    assert lines(tmp_path / "output.metrics")[0]["trial"] == "0"
+
+
 def test_the_last_hundred_are_kept(tmp_path: Path) -> None:
     path = tmp_path / "output.metrics"
     TrialReports(path, "1").write(history(KEPT_REPORTS + 5))

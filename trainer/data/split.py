@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from trainer.contract import CLASS_NAMES, NUM_CLASSES
 from trainer.data.batches import permutation
-from trainer.errors import DataError
+from trainer.errors import DataError, SettingsError
 
 _TRAIN_STREAM, _TEST_STREAM = (1,), (2,)
 
@@ -38,7 +38,8 @@ def stratified_split(
     """Set ``val_fraction`` in (0, 1) of each class of the training file aside for validation.
 
     A limit keeps the first N examples after a seeded shuffle, 0 keeps all; that of train counts both parts. Raises
-    DataError when a class would be without an example in one of the three parts, or a limit is out of range.
+    DataError when a class would be without an example in one of the three parts, SettingsError when a limit is out of
+    range.
     """
     shuffled = permutation(len(train_labels), seed=seed, stream=_TRAIN_STREAM)
     kept = _limit(shuffled, train_labels, name="train", limit=limit_train, least_per_class=2)
@@ -53,7 +54,7 @@ def _limit(
     shuffled: NDArray[np.int64], labels: NDArray[np.int32], *, name: str, limit: int, least_per_class: int
 ) -> NDArray[np.int64]:
     if not 0 <= limit <= len(labels):
-        raise DataError(
+        raise SettingsError(
             f"--limit-{name} is out of range",
             expected=f"0 (all) to {len(labels)}, what the {name} file holds",
             received=str(limit),

@@ -23,7 +23,7 @@ from trainer.training.schedule import EarlyStop, Plateau
 
 CHECKPOINTS_KEPT = 2  # The newest, and the one before it as a way back should the newest be damaged on disk.
 _GROUPS = ("model", "optimizer", "best", "losses")
-_FILE_NAME = re.compile(r"epoch-(\d{5})\.npz")
+_FILE_NAME = re.compile(r"epoch-(\d{5,})\.npz")
 
 Arrays = list[NDArray[Any]]
 Fingerprint = Mapping[str, Any]
@@ -90,7 +90,8 @@ class Checkpoints:
             self._folder.delete(name)
 
     def _names(self) -> list[str]:
-        return sorted(name for name in self._folder.names() if _FILE_NAME.fullmatch(name))
+        found = (_FILE_NAME.fullmatch(name) for name in self._folder.names())
+        return [match[0] for match in sorted(filter(None, found), key=lambda match: int(match[1]))]
 
 
 def encode(state: TrainingState, fingerprint: Fingerprint) -> bytes:

@@ -24,6 +24,7 @@ from trainer.training.feeding import fed
 from trainer.training.non_finite import StopOnNonFinite
 from trainer.training.recipe import Recipe, compile_for_training
 from trainer.training.statistics import StatisticsMeter
+from trainer.training.triangular import Triangular
 
 PREDICTION_BATCH = 250
 
@@ -144,9 +145,16 @@ def train_epoch(
         "epoch": epoch,
         "loss": logs["loss"][0],
         "accuracy": logs["accuracy"][0],
-        "learning_rate": float(keras.ops.convert_to_numpy(model.optimizer.learning_rate)),
+        "learning_rate": _last_rate(model.optimizer, recipe, epoch=epoch, steps=steps),
     }
     return row, average.mean()
+
+
+def _last_rate(optimizer: keras.optimizers.Optimizer, recipe: Recipe, *, epoch: int, steps: int) -> float:
+    """That of the last step of ``epoch``: a schedule is at the next step by then."""
+    rate = recipe.rate(steps)
+    last = rate(epoch * steps - 1) if isinstance(rate, Triangular) else optimizer.learning_rate
+    return float(keras.ops.convert_to_numpy(last))
 
 
 def _updated(losses: Losses, visited: NDArray[np.int64], latest: Losses) -> Losses:

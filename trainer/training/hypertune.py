@@ -19,11 +19,11 @@ _DO = "see to the disk, and to CLOUD_ML_HP_METRIC_FILE"
 
 
 class TrialReports:
-    """Writes the reports of one trial to ``path``."""
+    """Writes the reports of one trial, by default of number 0, to ``path``, by default Vertex AI's own."""
 
-    def __init__(self, path: Path, trial: str) -> None:
-        self._path = path
-        self._trial = trial
+    def __init__(self, path: Path | None, trial: str | None) -> None:
+        self._path = path or DEFAULT_FILE
+        self._trial = trial or "0"
         self._reports: list[dict[str, str | float]] = []
 
     def write(self, history: Sequence[Mapping[str, float]]) -> None:
