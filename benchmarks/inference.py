@@ -134,7 +134,7 @@ def context(model: Path, options: argparse.Namespace, versions: Mapping[str, str
         f"{recipe(facts)}, seed {facts.params['seed']}, {facts.params['parameters']:,} parameters, of commit "
         f"{str(facts.params['commit'])[:7]}"
     )
-    return measured("python -m benchmarks.inference", how, others=versions)
+    return measured("python -m benchmarks.inference MODEL_FOLDER", how, others=versions)
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:

@@ -58,7 +58,10 @@ class Model(Facts):
 
 def read(folder: Path) -> Model:
     names = ("params", "metrics", "class_performance", "data_report")
-    texts = ((folder / METADATA_DIR / f"{name}.json").read_text(encoding="utf-8") for name in names)
+    try:
+        texts = [(folder / METADATA_DIR / f"{name}.json").read_text(encoding="utf-8") for name in names]
+    except OSError as error:
+        raise SystemExit(f"{folder} is not a model folder that can be read: {error}") from error
     return Model(*map(json.loads, texts))
 
 

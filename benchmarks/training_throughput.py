@@ -76,7 +76,7 @@ def main() -> None:
         racer.contender.end()
     versions = {name: version for racer in racers for name, version in racer.contender.about.items()}
     how = f"n = {options.rounds} rounds of {IMAGES:,} images each, taking turns"
-    above = measured("python -m benchmarks.training_throughput", how, others=versions)
+    above = measured("python -m benchmarks.training_throughput --pytorch PYTHON", how, others=versions)
     parts = above, table(COLUMNS, [row(racer) for racer in racers]), summary(racers)
     replace_section(options.document, options.section, "\n\n".join(parts))
 

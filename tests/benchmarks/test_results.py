@@ -110,3 +110,8 @@ def test_the_prices_are_those_that_a_job_is_estimated_by() -> None:
     n1, automl = prices.regions()["us-central1"].machines["n1-standard-4"], prices.automl()
     assert f"${n1.usd:.4f} an hour" in results.cost_note()
     assert f"as of {n1.as_of}; AutoML asks for ${automl.usd:.2f} at least (as of {automl.as_of})" in results.cost_note()
+
+
+def test_a_folder_without_a_model_ends_it_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match=r"is not a model folder that can be read: .*params\.json"):
+        results.read(tmp_path)
