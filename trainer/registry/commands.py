@@ -79,12 +79,13 @@ def diff(registry: Registry, options: argparse.Namespace) -> Report:
 
 def verify(registry: Registry, options: argparse.Namespace) -> Report:
     """Everything again from the files: the index from the events, the digests from the content."""
-    seen, index = registry.read(), registry.rebuild()
+    index, of_history = registry.audit()
+    of_history += [] if options.version else registry.strays(index)
+    if not (index.number or of_history):
+        expected, do = "a folder with a history", "see --registry-root and --name"
+        raise SettingsError("there is no registry here", expected=expected, received=registry.uri, do=do)
     chosen = [decisions.resolve(index, options.version)] if options.version else list(index.entries.values())
     faults = {entry.version: registry.faults(entry, options.public_key) for entry in chosen}
-    of_history = [] if options.version else registry.strays(index)
-    if seen != index:
-        of_history.append("index.json said something else than the history; it was made anew")
     versions = [describe(registry, index, entry) | {"faults": faults[entry.version]} for entry in chosen]
     document = {
         **_state(registry, index),
@@ -109,6 +110,7 @@ def approve(registry: Registry, options: argparse.Namespace) -> Report:
     seen = registry.read()
     wishes = Wishes(options.why, options.reason, options.make_latest)
     version = decisions.resolve(seen, options.version).version
+    registry.check_record(seen, [version])
     index = registry.append(lambda index: decisions.approve(index, version, seen=seen, wishes=wishes))
     return _about(registry, index, version)
 
@@ -117,7 +119,7 @@ def promote(registry: Registry, options: argparse.Namespace) -> Report:
     seen = registry.read()
     entry = decisions.resolve(seen, options.version)
     if entry.approved:  # Otherwise that comes first.
-        registry.check_record(seen, entry)
+        registry.check_record(seen, [entry.version])
         _check_files(registry, entry, options.public_key)
     decide = partial(decisions.promote, asked=entry.version, seen=seen, why=options.why)
     return _about(registry, registry.append(decide), entry.version)
@@ -127,7 +129,7 @@ def rollback(registry: Registry, options: argparse.Namespace) -> Report:
     seen = registry.read()
     change = decisions.rollback(seen, seen=seen, why=options.why)
     entry = seen.entries[change.detail["restored"]]
-    registry.check_record(seen, entry)
+    registry.check_record(seen, [entry.version])
     _check_files(registry, entry, options.public_key)
     index = registry.append(partial(decisions.rollback, seen=seen, why=options.why))
     restored = _about(registry, index, change.detail["restored"]).document

@@ -142,6 +142,7 @@ def _admit_again(registry: Registry, known: Entry, candidate: _Candidate, terms:
         registry.publish_signature(candidate.signature, known.version)
         registry.append(lambda index: decisions.sign(index, known.version))
     seen, wishes = registry.read(), terms.wishes
+    registry.check_record(seen, [known.version])
     if wishes.reason or (wishes.make_latest and known.approved):
         seen = registry.append(lambda index: decisions.approve(index, known.version, seen=seen, wishes=wishes))
     return seen.entries[known.version]
