@@ -6,7 +6,7 @@ import json
 import pytest
 
 from tests.support.registries import line_with, make_model, registered, registry_at
-from trainer.errors import GateRefusedError
+from trainer.errors import GateRefusedError, StorageError
 from trainer.release import decisions
 from trainer.release.store import INDEX_NAME
 from trainer.storage import open_folder
@@ -192,6 +192,47 @@ def test_verify_of_an_emptied_registry_finds_what_is_left(at, filled):
     assert not (filled / "custom-cnn" / INDEX_NAME).exists()
 
 
+# What a new model is compared with.
+
+
+@pytest.fixture
+def one(tmp_path):
+    """A registry with 1.0.0, and where it lies."""
+    root = tmp_path / "registry"
+    registry = registry_at(root)
+    registered(registry, make_model(tmp_path / "a", "a"))
+    return registry, root / "custom-cnn"
+
+
+def test_a_champion_that_was_exchanged_is_nothing_to_compare_with(one, tmp_path):
+    registry, place = one
+    (place / "1.0.0").rename(tmp_path / "kept")
+    make_model(place / "1.0.0", "x")
+    new = make_model(tmp_path / "b", "b")
+    with pytest.raises(GateRefusedError, match=r"the champion, version 1\.0\.0, is not what was registered"):
+        registered(registry, new)
+    assert list(registry.read().entries) == ["1.0.0"]
+    assert registry.read().number == 2
+    (tmp_path / "x").mkdir()
+    (place / "1.0.0").rename(tmp_path / "x" / "gone")
+    (tmp_path / "kept").rename(place / "1.0.0")
+    assert registered(registry, new).version == "1.0.1"
+
+
+@pytest.mark.parametrize("latest", [None, "1.0.1"])
+def test_the_champion_is_the_historys_not_the_caches(one, tmp_path, latest):
+    registry, place = one
+    registered(registry, make_model(tmp_path / "b", "b"), "absolute")
+    fields = json.loads((place / INDEX_NAME).read_text())
+    (place / INDEX_NAME).write_text(json.dumps({**fields, "latest": latest}))
+    new = make_model(tmp_path / "c", "c")
+    with pytest.raises(StorageError, match="index.json says something else of latest and production than the history"):
+        registered(registry, new)
+    assert registry.audit()[1] == ["index.json said something else than the history; it was made anew"]
+    registered(registry, new, better=False)
+    assert registry.read().latest == "1.0.0"
+
+
 def test_a_cache_that_says_another_version_is_in_production_is_not_believed(at, filled):
     at("promote 1.0.0")
     edit(filled / "custom-cnn" / INDEX_NAME, '"production": ["1.0.0"]', '"production": ["1.1.0"]')
@@ -205,6 +246,15 @@ def test_an_edited_cache_makes_nothing_latest(at, filled, tmp_path):
     assert "something else of version 2.0.0" in at("approve 2.0.0 --make-latest", code=5)
     for more in ([], ["--make-latest"]):
         assert "something else of version 2.0.0" in at("register", tmp_path / "c", *more, code=5)
+
+
+def test_an_unsigned_champion_does_not_keep_a_signed_model_out(one, tmp_path):
+    from tests.support.keys import key_pair
+
+    registry, _ = one
+    private, public = key_pair(tmp_path)
+    entry = registered(registry, make_model(tmp_path / "b", "b"), signing_key=private, public_key=public)
+    assert entry.version == "1.0.1"
 
 
 def test_a_moved_latest_does_not_hide_from_a_promotion(at, filled):

@@ -150,7 +150,7 @@ def _admit_again(registry: Registry, known: Entry, candidate: _Candidate, terms:
 
 def _admit(registry: Registry, candidate: _Candidate, terms: Terms, examine: Examine) -> Entry:
     while True:
-        champion = registry.read().latest
+        champion = _champion(registry)
         champion_folder = registry.version_folder(champion) if champion else None
         examination = examine(candidate.folder, champion_folder, _seal(candidate, terms.public_key))
         if not examination.intact:
@@ -172,6 +172,24 @@ def _admit(registry: Registry, candidate: _Candidate, terms: Terms, examine: Exa
             return registry.append(decide).entries[version.version]
         except MovedError:
             log.info("another version has become latest meanwhile: comparing with that one")
+
+
+def _champion(registry: Registry) -> str | None:
+    """What ``latest`` points to, looked at as before a promotion: nothing is compared with what nobody registered."""
+    index = registry.read()
+    registry.check_record(index, [index.latest] if index.latest else [])
+    if index.latest is None:
+        return None
+    # Its signature is not asked for: it may be from before there was a key.
+    faults = registry.faults(decisions.resolve(index, "latest"), None)
+    if faults:
+        raise GateRefusedError(
+            f"the champion, version {index.latest}, is not what was registered",
+            expected="the files of its manifest",
+            received="; ".join(faults),
+            do="restore its files, then register this model again",
+        )
+    return index.latest
 
 
 def _seal(candidate: _Candidate, public_key: Path | None) -> "Seal | None":
