@@ -257,6 +257,18 @@ def test_an_unsigned_champion_does_not_keep_a_signed_model_out(one, tmp_path):
     assert entry.version == "1.0.1"
 
 
+def test_a_version_of_any_registry_is_never_marked(one, tmp_path):
+    _, place = one
+    for registry in (registry_at(tmp_path / "registry", "other"), registry_at(tmp_path / "elsewhere")):
+        registered(registry, place / "1.0.0")
+    assert not (place / "1.0.0" / "release.json").exists()
+
+
+def test_verify_finds_a_mark_in_a_version(at, filled):
+    (filled / "custom-cnn" / "1.0.0" / "release.json").write_text("{}")
+    assert "1.0.0/release.json belongs to no version" in at("verify", code=7)
+
+
 def test_a_moved_latest_does_not_hide_from_a_promotion(at, filled):
     index = registry_at(filled).read()
     assert decisions.resolve(index, "latest").version == "1.1.0"

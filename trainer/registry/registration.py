@@ -21,7 +21,7 @@ from trainer.errors import GateRefusedError, StorageError
 from trainer.release import decisions, signing
 from trainer.release.decisions import Content, MovedError, Wishes
 from trainer.release.history import Entry
-from trainer.release.store import Registry
+from trainer.release.store import Registry, is_version
 from trainer.release.versions import Version, makings
 from trainer.storage import Folder, open_folder
 
@@ -234,12 +234,12 @@ def _not_intact(found: str) -> GateRefusedError:
 def _mark(source: Folder, registry: Registry, mark: Mapping[str, Any]) -> None:
     """Say beside the folder's manifest what became of it. A folder that can't be written to stays as it is.
 
-    So does a version in the registry, which may be registered again to be signed.
+    So does a version in a registry: it may be registered again to be signed, or be registered in another one.
     """
-    if source.uri.startswith(f"{registry.uri}/"):
-        return
     document = {"registry": registry.uri, **mark}
     try:
+        if is_version(source):
+            return
         source.write(RELEASE_NAME, (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode())
     except StorageError as error:
         log.warning("the model folder could not be marked: %s", error)

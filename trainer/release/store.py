@@ -18,12 +18,12 @@ from pathlib import Path
 
 from trainer.artifacts.manifest import read_manifest
 from trainer.artifacts.manifest import verify as verify_files
-from trainer.contract import MANIFEST_NAME
+from trainer.contract import MANIFEST_NAME, RELEASE_NAME
 from trainer.errors import AlreadyExistsError, NotFoundError, SettingsError, StorageError, TrainerError
 from trainer.release import chain, signing
 from trainer.release.folding import fold, fold_all
 from trainer.release.history import Change, Entry, Event, Index
-from trainer.storage import Folder, publish
+from trainer.storage import Folder, open_folder, publish
 
 log = logging.getLogger(__name__)
 
@@ -178,9 +178,11 @@ class Registry:
         tops = {name.partition("/")[0] for name in names} - {"history", "signatures", INDEX_NAME}
         events = {_event_name(number) for number in range(1, index.number + 1)}
         lost = sorted(name for name in names if name.startswith("history/") and name not in events)
+        marks = [name for name in names if name in {f"{version}/{RELEASE_NAME}" for version in known}]
         return [
             *(f"{name} belongs to no event" for name in sorted(tops - known)),
             *(f"{name} comes after a gap in the history" for name in lost),
+            *(f"{name} belongs to no version" for name in marks),
         ]
 
     def audit(self) -> tuple[Index, list[str]]:
@@ -272,6 +274,13 @@ class Registry:
             return self.event(number)
         except NotFoundError:
             return None
+
+
+def is_version(folder: Folder) -> bool:
+    """Whether it lies in a registry, beside its history."""
+    parent = folder.uri.rpartition("/")[0]
+    # At the top of a disk or a bucket nothing lies beside it.
+    return parent not in ("", "gs:/") and open_folder(parent).exists(_event_name(1))
 
 
 def _event_name(number: int) -> str:
