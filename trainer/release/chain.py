@@ -46,5 +46,5 @@ def refuse(faults: Sequence[str]) -> None:
             "the registry's history is not as it was left",
             expected="the events that were written",
             received="; ".join(faults),
-            do="restore it from a backup, or delete index.json if the history is right",
+            do="restore it from a backup; docs/release.md says what else may be",
         )

@@ -203,7 +203,7 @@ class Registry:
         same = replace(kept, head=then.head) == then
         if not same and (number := chain.unfounded(events)):
             what = f"{INDEX_NAME} says something else than the history, and no event holds the digest of event {number}"
-            return index, [f"{what}: restore what was changed, or delete {INDEX_NAME} if it was that"]
+            return index, [what]
         if kept != index:
             self._write_index(index)
         return index, [] if same else [f"{INDEX_NAME} said something else than the history; it was made anew"]
