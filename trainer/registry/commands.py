@@ -109,17 +109,17 @@ def verify(registry: Registry, options: argparse.Namespace) -> Report:
 def approve(registry: Registry, options: argparse.Namespace) -> Report:
     seen = registry.read()
     wishes = Wishes(options.why, options.reason, options.make_latest)
-    version = decisions.resolve(seen, options.version).version
-    registry.check_record(seen, [version])
-    index = registry.append(lambda index: decisions.approve(index, version, seen=seen, wishes=wishes))
-    return _about(registry, index, version)
+    entry = decisions.resolve(seen, options.version)
+    registry.check_record(seen, entry)
+    index = registry.append(lambda index: decisions.approve(index, entry.version, seen=seen, wishes=wishes))
+    return _about(registry, index, entry.version)
 
 
 def promote(registry: Registry, options: argparse.Namespace) -> Report:
     seen = registry.read()
     entry = decisions.resolve(seen, options.version)
     if entry.approved:  # Otherwise that comes first.
-        registry.check_record(seen, [entry.version])
+        registry.check_record(seen, entry)
         _check_files(registry, entry, options.public_key)
     decide = partial(decisions.promote, asked=entry.version, seen=seen, why=options.why)
     return _about(registry, registry.append(decide), entry.version)
@@ -129,7 +129,7 @@ def rollback(registry: Registry, options: argparse.Namespace) -> Report:
     seen = registry.read()
     change = decisions.rollback(seen, seen=seen, why=options.why)
     entry = seen.entries[change.detail["restored"]]
-    registry.check_record(seen, [entry.version])
+    registry.check_record(seen, entry)
     _check_files(registry, entry, options.public_key)
     index = registry.append(partial(decisions.rollback, seen=seen, why=options.why))
     restored = _about(registry, index, change.detail["restored"]).document

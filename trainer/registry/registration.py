@@ -18,6 +18,7 @@ from trainer.artifacts.manifest import Manifest
 from trainer.artifacts.manifest import verify as verify_files
 from trainer.contract import MANIFEST_NAME, RELEASE_NAME
 from trainer.errors import GateRefusedError, StorageError
+from trainer.registry.champion import find_champion
 from trainer.release import decisions, signing
 from trainer.release.decisions import Content, MovedError, Wishes
 from trainer.release.history import Entry
@@ -142,7 +143,6 @@ def _admit_again(registry: Registry, known: Entry, candidate: _Candidate, terms:
         registry.publish_signature(candidate.signature, known.version)
         registry.append(lambda index: decisions.sign(index, known.version))
     seen, wishes = registry.read(), terms.wishes
-    registry.check_record(seen, [known.version])
     if wishes.reason or (wishes.make_latest and known.approved):
         seen = registry.append(lambda index: decisions.approve(index, known.version, seen=seen, wishes=wishes))
     return seen.entries[known.version]
@@ -150,7 +150,7 @@ def _admit_again(registry: Registry, known: Entry, candidate: _Candidate, terms:
 
 def _admit(registry: Registry, candidate: _Candidate, terms: Terms, examine: Examine) -> Entry:
     while True:
-        champion = _champion(registry)
+        champion = find_champion(registry)
         champion_folder = registry.version_folder(champion) if champion else None
         examination = examine(candidate.folder, champion_folder, _seal(candidate, terms.public_key))
         if not examination.intact:
@@ -172,24 +172,6 @@ def _admit(registry: Registry, candidate: _Candidate, terms: Terms, examine: Exa
             return registry.append(decide).entries[version.version]
         except MovedError:
             log.info("another version has become latest meanwhile: comparing with that one")
-
-
-def _champion(registry: Registry) -> str | None:
-    """What ``latest`` points to, looked at as before a promotion: nothing is compared with what nobody registered."""
-    index = registry.read()
-    registry.check_record(index, [index.latest] if index.latest else [])
-    if index.latest is None:
-        return None
-    # Its signature is not asked for: it may be from before there was a key.
-    faults = registry.faults(decisions.resolve(index, "latest"), None)
-    if faults:
-        raise GateRefusedError(
-            f"the champion, version {index.latest}, is not what was registered",
-            expected="the files of its manifest",
-            received="; ".join(faults),
-            do="restore its files, then register this model again",
-        )
-    return index.latest
 
 
 def _seal(candidate: _Candidate, public_key: Path | None) -> "Seal | None":

@@ -11,7 +11,7 @@ import hashlib
 import logging
 import re
 import tempfile
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -112,8 +112,8 @@ class Registry:
             found.append(event)
         return found
 
-    def check_record(self, index: Index, versions: Iterable[str]) -> None:
-        """Do nothing if ``index`` says of these versions, of latest and of production what the whole history says.
+    def check_record(self, index: Index, *entries: Entry) -> None:
+        """Do nothing if ``index`` says of these entries, of latest and production what the whole history says.
 
         Raises GateRefusedError if the history itself is not as it was left, StorageError if it is ``index`` that
         differs: anybody can edit a cache.
@@ -122,7 +122,7 @@ class Registry:
         events = self.events()
         chain.refuse(chain.faults(events, kept))
         told = fold_all(events[: index.number])
-        differing = [f"version {name}" for name in versions if told.entries.get(name) != index.entries.get(name)]
+        differing = [f"version {entry.version}" for entry in entries if told.entries.get(entry.version) != entry]
         if (told.latest, told.production) != (index.latest, index.production):
             differing.append("latest and production")
         if differing:
