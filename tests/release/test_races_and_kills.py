@@ -38,10 +38,11 @@ def race(root, *actions):
 
 
 def well_kept(root):
-    """The index, after a look whether the history has every event once and nothing else lies around."""
+    """The index, after a look whether the history has every event once, chained, and nothing else lies around."""
     registry = registry_at(root)
     index = registry.read()
-    assert registry.rebuild() == index
+    assert registry.audit() == (index, [])
+    assert all(event.follows for event in registry.events()[1:])
     assert registry.strays(index) == []
     assert [fault for entry in index.entries.values() for fault in registry.faults(entry, None)] == []
     return index
@@ -135,7 +136,7 @@ def _without_moments(name, content):
     if name.endswith(".sig"):
         return "a signature"
     if name.startswith("history/"):
-        return {**json.loads(content), "when": "then"}
+        return {**json.loads(content), "when": "then", "follows": "digests of those moments"}
     if name == "index.json":
         index = Index.from_json(content)
         return [index.number, list(index.entries), index.latest, index.production]

@@ -16,6 +16,7 @@ from trainer.registry.run import run
 from trainer.registry.vertex import Mirror
 from trainer.release import decisions
 from trainer.release.decisions import Wishes
+from trainer.storage import open_folder
 
 ROOT = "gs://registry-bucket/registry"
 MODEL = "projects/my-project/locations/us-central1/models/custom-cnn"
@@ -138,6 +139,29 @@ def test_whoever_mirrors_last_leaves_the_last_state(go, vertex, versions, monkey
     monkeypatch.setattr(Mirror, "_mirror", mirror_slowly)
     go("promote", "1.0.0")
     assert aliases(vertex) == {"v1-0-0": [], "v1-0-1": ["default", "latest"]}
+
+
+def test_vertex_follows_no_history_that_was_shortened(go, vertex, versions):
+    go("promote", "1.0.0")
+    go("promote", "1.0.1")
+    go("rollback", "--why", "harmful")
+    folder = open_folder(ROOT).child("custom-cnn")
+    folder.delete(f"history/{versions.read().number:06d}.json")
+    report = go("mirror")
+    assert isinstance(report.failure, GateRefusedError)
+    assert "index.json knows events up to" in str(report.failure)
+    assert aliases(vertex)["v1-0-0"] == ["default", "latest"]
+
+
+def test_vertex_follows_no_cache_that_was_edited(go, vertex, versions):  # noqa: ARG001
+    go("promote", "1.0.0")
+    folder = open_folder(ROOT).child("custom-cnn")
+    index = folder.read("index.json")
+    for old, new in ((b'"passed": false', b'"passed": true'), (b'"production": ["1.0.0"]', b'"production": ["1.0.1"]')):
+        folder.write("index.json", index.replace(old, new))
+        report = go("mirror")
+        assert "index.json says something else of" in str(report.failure)
+        assert aliases(vertex) == {"v1-0-0": ["default", "latest"]}
 
 
 def test_a_refusal_counts_for_more_than_what_vertex_says(go, vertex, versions, tmp_path, caplog):  # noqa: ARG001

@@ -79,12 +79,13 @@ def diff(registry: Registry, options: argparse.Namespace) -> Report:
 
 def verify(registry: Registry, options: argparse.Namespace) -> Report:
     """Everything again from the files: the index from the events, the digests from the content."""
-    seen, index = registry.read(), registry.rebuild()
+    index, of_history = registry.audit()
+    of_history += [] if options.version else registry.strays(index)
+    if not (index.number or of_history):
+        expected, do = "a folder with a history", "see --registry-root and --name"
+        raise SettingsError("there is no registry here", expected=expected, received=registry.uri, do=do)
     chosen = [decisions.resolve(index, options.version)] if options.version else list(index.entries.values())
     faults = {entry.version: registry.faults(entry, options.public_key) for entry in chosen}
-    of_history = [] if options.version else registry.strays(index)
-    if seen != index:
-        of_history.append("index.json said something else than the history; it was made anew")
     versions = [describe(registry, index, entry) | {"faults": faults[entry.version]} for entry in chosen]
     document = {
         **_state(registry, index),
@@ -108,9 +109,10 @@ def verify(registry: Registry, options: argparse.Namespace) -> Report:
 def approve(registry: Registry, options: argparse.Namespace) -> Report:
     seen = registry.read()
     wishes = Wishes(options.why, options.reason, options.make_latest)
-    version = decisions.resolve(seen, options.version).version
-    index = registry.append(lambda index: decisions.approve(index, version, seen=seen, wishes=wishes))
-    return _about(registry, index, version)
+    entry = decisions.resolve(seen, options.version)
+    registry.check_record(seen, entry)
+    index = registry.append(lambda index: decisions.approve(index, entry.version, seen=seen, wishes=wishes))
+    return _about(registry, index, entry.version)
 
 
 def promote(registry: Registry, options: argparse.Namespace) -> Report:

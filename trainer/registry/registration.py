@@ -18,10 +18,11 @@ from trainer.artifacts.manifest import Manifest
 from trainer.artifacts.manifest import verify as verify_files
 from trainer.contract import MANIFEST_NAME, RELEASE_NAME
 from trainer.errors import GateRefusedError, StorageError
+from trainer.registry.champion import find_champion
 from trainer.release import decisions, signing
 from trainer.release.decisions import Content, MovedError, Wishes
 from trainer.release.history import Entry
-from trainer.release.store import Registry
+from trainer.release.store import Registry, is_version
 from trainer.release.versions import Version, makings
 from trainer.storage import Folder, open_folder
 
@@ -149,7 +150,7 @@ def _admit_again(registry: Registry, known: Entry, candidate: _Candidate, terms:
 
 def _admit(registry: Registry, candidate: _Candidate, terms: Terms, examine: Examine) -> Entry:
     while True:
-        champion = registry.read().latest
+        champion = find_champion(registry)
         champion_folder = registry.version_folder(champion) if champion else None
         examination = examine(candidate.folder, champion_folder, _seal(candidate, terms.public_key))
         if not examination.intact:
@@ -215,12 +216,12 @@ def _not_intact(found: str) -> GateRefusedError:
 def _mark(source: Folder, registry: Registry, mark: Mapping[str, Any]) -> None:
     """Say beside the folder's manifest what became of it. A folder that can't be written to stays as it is.
 
-    So does a version in the registry, which may be registered again to be signed.
+    So does a version in a registry: it may be registered again to be signed, or be registered in another one.
     """
-    if source.uri.startswith(f"{registry.uri}/"):
-        return
     document = {"registry": registry.uri, **mark}
     try:
+        if is_version(source):
+            return
         source.write(RELEASE_NAME, (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode())
     except StorageError as error:
         log.warning("the model folder could not be marked: %s", error)

@@ -43,6 +43,7 @@ class Mirror:
             number = index.number
             wanted = touched | index.ever_in_production
             entries = [entry for version, entry in index.entries.items() if version in wanted and entry.approved]
+            self._registry.check_record(index, *entries)
             names = [self._mirror(index, entry) for entry in entries]
             if index.in_production:
                 self._vertex.move_aliases(self._registry.name, index.in_production)

@@ -1,6 +1,8 @@
 """What each kind of event does to the index: pure functions."""
 
+from collections.abc import Iterable
 from dataclasses import replace
+from functools import reduce
 
 from trainer.errors import StorageError
 from trainer.release.history import OWN_FIELDS, Entry, Event, Index, Override, Reservation
@@ -34,7 +36,12 @@ def fold(index: Index, event: Event) -> Index:
             received=repr(error),
             do="restore the history from a backup",
         ) from error
-    return replace(after, number=event.number, journal=(*index.journal, line))
+    return replace(after, number=event.number, journal=(*index.journal, line), head=event.digest)
+
+
+def fold_all(events: Iterable[Event], index: Index | None = None) -> Index:
+    """``index``, which is empty if there is none, after all of ``events``."""
+    return reduce(fold, events, index or Index())
 
 
 def _reserve(index: Index, event: Event) -> Index:

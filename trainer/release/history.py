@@ -1,9 +1,11 @@
 """The registry's memory: events, one file each, and what they add up to.
 
 An event is created once and never changed, under the next free number: that creation is the registry's only
-compare-and-swap. Everything else, ``index.json`` too, is these events folded together (``trainer.release.folding``).
+compare-and-swap. Each holds the digest of the one before (``trainer.release.chain``). Everything else, ``index.json``
+too, is these events folded together (``trainer.release.folding``).
 """
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
@@ -33,7 +35,13 @@ class Change:
 
 @dataclass(frozen=True)
 class Event:
-    """Something that happened. ``when``: UTC, RFC 3339."""
+    """Something that happened.
+
+    Attributes:
+        when: UTC, RFC 3339.
+        follows: SHA-256 (hex) of the file of the event before; empty in the first, and in those of older packages.
+        digest: SHA-256 (hex) of this event's own file; empty until it is read from there.
+    """
 
     number: int
     kind: str
@@ -42,9 +50,11 @@ class Event:
     when: str
     why: str
     detail: Mapping[str, Any]
+    follows: str = ""
+    digest: str = ""
 
     def as_json(self) -> bytes:
-        own = {name: getattr(self, name) for name in OWN_FIELDS}
+        own = {name: getattr(self, name) for name in OWN_FIELDS} | ({"follows": self.follows} if self.follows else {})
         return (json.dumps({"schema": SCHEMA, **own, **self.detail}, indent=2, ensure_ascii=False) + "\n").encode()
 
     @classmethod
@@ -55,7 +65,8 @@ class Event:
             if fields.pop("schema") != SCHEMA:
                 raise ValueError("of another schema, so of another version of this package")
             own = {name: fields.pop(name) for name in OWN_FIELDS}
-            return cls(**own, detail=fields)
+            follows, digest = fields.pop("follows", ""), hashlib.sha256(content).hexdigest()
+            return cls(**own, detail=fields, follows=follows, digest=digest)
         except (ValueError, KeyError, AttributeError, TypeError) as error:
             expected = f"a JSON object of schema {SCHEMA}"
             do = "restore this file from a backup"
@@ -134,7 +145,7 @@ class Index:
 
     ``entries`` by version, in order of registration; ``reserved`` by digest of the content. ``production`` lists the
     promotions that were not rolled back, oldest first: its last is in production. ``journal`` has who did what, when
-    and why, a line each.
+    and why, a line each. ``head`` is the digest of event ``number``.
     """
 
     number: int = 0
@@ -143,6 +154,7 @@ class Index:
     latest: str | None = None
     production: tuple[str, ...] = ()
     journal: tuple[Mapping[str, Any], ...] = ()
+    head: str = ""
 
     @property
     def in_production(self) -> str | None:
@@ -165,6 +177,7 @@ class Index:
         document = {
             "schema": SCHEMA,
             "number": self.number,
+            "head": self.head,
             "latest": self.latest,
             "production": self.production,
             "versions": [entry.as_dict() | {"labels": labels(entry, self)} for entry in self.entries.values()],
@@ -191,6 +204,7 @@ class Index:
             latest=document["latest"],
             production=tuple(document["production"]),
             journal=tuple(document["journal"]),
+            head=document.get("head", ""),  # An older package left it out.
         )
 
 

@@ -3,31 +3,31 @@
 <root>/custom-cnn/1.2.0/…              a committed model folder, immutable
 <root>/custom-cnn/history/000042.json  one event each; creating it is the compare-and-swap
 <root>/custom-cnn/signatures/1.2.0.sig
-<root>/custom-cnn/index.json           all events folded together: a cache, made again when lost or behind
+<root>/custom-cnn/index.json           all events folded together: a cache, made again when lost or behind; and what the
+                                       history must be the continuation of (``trainer.release.chain``)
 """
 
 import hashlib
 import logging
 import re
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from trainer.artifacts.manifest import read_manifest
 from trainer.artifacts.manifest import verify as verify_files
-from trainer.contract import MANIFEST_NAME
+from trainer.contract import MANIFEST_NAME, RELEASE_NAME
 from trainer.errors import AlreadyExistsError, NotFoundError, SettingsError, StorageError, TrainerError
-from trainer.release import signing
-from trainer.release.folding import fold
+from trainer.release import chain, signing
+from trainer.release.folding import fold, fold_all
 from trainer.release.history import Change, Entry, Event, Index
-from trainer.storage import Folder, publish
+from trainer.storage import Folder, open_folder, publish
 
 log = logging.getLogger(__name__)
 
 INDEX_NAME = "index.json"
-#: The kinds of event that make an entry what it is.
-_OF_ENTRIES = ("register", "import", "approve", "sign")
 # Also a Vertex AI model id.
 _NAME = re.compile(r"[a-z][a-z0-9_-]{0,62}")
 
@@ -60,55 +60,74 @@ class Registry:
         self._folder.check_writable()
 
     def read(self) -> Index:
-        """The state of the registry. Mends the index where it is lost or behind, and the folder may be written to."""
-        cached = self._read_index()
-        index = cached
-        while event := self._find_event(index.number + 1):
-            index = fold(index, event)
-        if index.number != cached.number:
-            self._write_index(index)
+        """The state of the registry. Mends the index where it is lost or behind, and the folder may be written to.
+
+        Warns where the history is not the continuation of what the index was made of.
+        """
+        index, faults = self._catch_up()
+        for fault in faults:
+            log.warning("%s: %s", self.uri, fault)
         return index
 
     def append(self, decide: Decide) -> Index:
         """Make the event that ``decide`` asks for, and ask again as long as others are faster.
 
         What ``decide`` raises, because its change makes no sense any more, is passed on. None: nothing to do.
+        Raises GateRefusedError where the last events are not those that were written.
         """
-        index = self.read()
+        index = self._sound()
         while change := decide(index):
             number, when = index.number + 1, datetime.now(UTC).isoformat(timespec="seconds")
-            event = Event(number, change.kind, change.version, self._who, when, change.why, change.detail)
+            name = _event_name(number)
+            content = Event(
+                number, change.kind, change.version, self._who, when, change.why, change.detail, follows=index.head
+            ).as_json()
             try:
-                self._folder.create(_event_name(number), event.as_json())
+                self._folder.create(name, content)
             except AlreadyExistsError:
-                index = self.read()
+                index = self._sound()
                 continue
-            index = fold(index, event)
+            index = fold(index, Event.from_json(content, place=name))
             self._write_index(index)
             break
         return index
 
     def event(self, number: int) -> Event:
-        """Raises NotFoundError if there is none of this number yet."""
+        """Raises NotFoundError if there is none of this number yet, StorageError if it says that it has another."""
         name = _event_name(number)
-        return Event.from_json(self._folder.read(name), place=f"{self.uri}/{name}")
+        event = Event.from_json(self._folder.read(name), place=f"{self.uri}/{name}")
+        if event.number != number:
+            raise StorageError(
+                f"{self.uri}/{name} is not event {number} of the registry",
+                expected=f"the number {number} in it",
+                received=repr(event.number),
+                do="restore this file from a backup",
+            )
+        return event
 
-    def events(self) -> list[Event]:
-        """The whole history, oldest first."""
+    def events(self, first: int = 1) -> list[Event]:
+        """The history from the event of number ``first`` on, oldest first."""
         found: list[Event] = []
-        while event := self._find_event(len(found) + 1):
+        while event := self._find_event(first + len(found)):
             found.append(event)
         return found
 
-    def check_record(self, index: Index, entry: Entry) -> None:
-        """Raises StorageError if ``index`` says of a version what its own events don't: anybody can edit a cache."""
-        lines = [line for line in index.journal if line["version"] == entry.version and line["kind"] in _OF_ENTRIES]
-        told = Index()
-        for line in lines:
-            told = fold(told, self.event(line["number"]))
-        if told.entries.get(entry.version) != entry:
-            what = f"{INDEX_NAME} says something else of version {entry.version} than the history"
-            expected, do = "what the history says", "run verify, which makes it anew"
+    def check_record(self, index: Index, *entries: Entry) -> None:
+        """Do nothing if ``index`` says of these entries, of latest and production what the whole history says.
+
+        Raises GateRefusedError if the history itself is not as it was left, StorageError if it is ``index`` that
+        differs: anybody can edit a cache.
+        """
+        kept = self._read_index()
+        events = self.events()
+        chain.refuse(chain.faults(events, kept))
+        told = fold_all(events[: index.number])
+        differing = [f"version {entry.version}" for entry in entries if told.entries.get(entry.version) != entry]
+        if (told.latest, told.production) != (index.latest, index.production):
+            differing.append("latest and production")
+        if differing:
+            what = f"{INDEX_NAME} says something else of {', '.join(differing)} than the history"
+            expected, do = "what the history says", "run verify"
             raise StorageError(what, expected=expected, received=f"{self.uri}/{INDEX_NAME}", do=do)
 
     def version_folder(self, version: str) -> Folder:
@@ -159,16 +178,60 @@ class Registry:
         tops = {name.partition("/")[0] for name in names} - {"history", "signatures", INDEX_NAME}
         events = {_event_name(number) for number in range(1, index.number + 1)}
         lost = sorted(name for name in names if name.startswith("history/") and name not in events)
-        return [f"{name} belongs to no event" for name in sorted(tops - known)] + [
-            f"{name} comes after a gap in the history" for name in lost
+        marks = [name for name in names if name in {f"{version}/{RELEASE_NAME}" for version in known}]
+        return [
+            *(f"{name} belongs to no event" for name in sorted(tops - known)),
+            *(f"{name} comes after a gap in the history" for name in lost),
+            *(f"{name} belongs to no version" for name in marks),
         ]
 
-    def rebuild(self) -> Index:
-        """The events alone folded together, whatever ``index.json`` says; it is written anew."""
-        index = Index()
-        for event in self.events():
-            index = fold(index, event)
-        self._write_index(index)
+    def audit(self) -> tuple[Index, list[str]]:
+        """The events alone folded together, whatever ``index.json`` says; what is wrong with them or it, a line each.
+
+        The index is written anew only where the events vouch for each other: elsewhere it is the last witness of what
+        they were.
+        """
+        kept = self._read_index()
+        events = self.events()
+        index, then = fold_all(events), fold_all(events[: kept.number])
+        if found := chain.faults(events, kept):
+            return index, found
+        if self._lost(kept, events):
+            found = [f"{INDEX_NAME} was lost; it was made anew, and nothing vouches for event {index.number}, the last"]
+            self._write_index(index)
+            return index, found
+        same = replace(kept, head=then.head) == then
+        if not same and (number := chain.unfounded(events)):
+            what = f"{INDEX_NAME} says something else than the history, and no event holds the digest of event {number}"
+            return index, [what]
+        if kept != index:
+            self._write_index(index)
+        return index, [] if same else [f"{INDEX_NAME} said something else than the history; it was made anew"]
+
+    def _catch_up(self) -> tuple[Index, list[str]]:
+        """The kept index with the events that came after it, and what shows that they are not its continuation."""
+        kept = self._read_index()
+        events = self.events(max(kept.number, 1))
+        known = Index()
+        if kept.number and events:
+            known = replace(kept, head=kept.head or events[0].digest)
+        elif kept.number:
+            events = self.events()
+        if self._lost(kept, events):
+            log.warning("%s/%s is lost, and is made anew: nothing vouches for the last event", self.uri, INDEX_NAME)
+        found = chain.faults(events, kept)
+        index = fold_all((event for event in events if event.number > known.number), known)
+        if not found and index != kept:
+            self._write_index(index)
+        return index, found
+
+    def _lost(self, kept: Index, events: Sequence[Event]) -> bool:
+        # Whoever adds a second event has seen to the index before; at the beginning it may have come meanwhile.
+        return not kept.number and len(events) > 1 and not self._read_index().number
+
+    def _sound(self) -> Index:
+        index, found = self._catch_up()
+        chain.refuse(found)
         return index
 
     def _signature_faults(self, entry: Entry, public_key: Path) -> list[str]:
@@ -192,14 +255,12 @@ class Registry:
 
     def _read_index(self) -> Index:
         try:
-            index = Index.from_json(self._folder.read(INDEX_NAME))
+            return Index.from_json(self._folder.read(INDEX_NAME))
         except NotFoundError:
             return Index()
         except (ValueError, KeyError, TypeError) as error:
             log.warning("%s/%s can't be used, and is made anew from the history: %r", self.uri, INDEX_NAME, error)
             return Index()
-        # An index that knows more than the history has come from elsewhere, or the history was restored.
-        return index if not index.number or self._folder.exists(_event_name(index.number)) else Index()
 
     def _write_index(self, index: Index) -> None:
         try:
@@ -213,6 +274,13 @@ class Registry:
             return self.event(number)
         except NotFoundError:
             return None
+
+
+def is_version(folder: Folder) -> bool:
+    """Whether it lies in a registry, beside its history."""
+    parent = folder.uri.rpartition("/")[0]
+    # At the top of a disk or a bucket nothing lies beside it.
+    return parent not in ("", "gs:/") and open_folder(parent).exists(_event_name(1))
 
 
 def _event_name(number: int) -> str:

@@ -1,0 +1,28 @@
+"""The version that a new one is compared with, looked at as before a promotion: it must be what was registered."""
+
+from trainer.errors import GateRefusedError
+from trainer.release import decisions
+from trainer.release.store import Registry
+
+
+def find_champion(registry: Registry) -> str | None:
+    """What ``latest`` points to, None if to nothing.
+
+    Raises StorageError or GateRefusedError where the history or the champion's files are not as they were left.
+    """
+    index = registry.read()
+    if index.latest is None:
+        registry.check_record(index)
+        return None
+    champion = decisions.resolve(index, "latest")
+    registry.check_record(index, champion)
+    # Its signature is not asked for: it may be from before there was a key.
+    faults = registry.faults(champion, None)
+    if faults:
+        raise GateRefusedError(
+            f"the champion, version {champion.version}, is not what was registered",
+            expected="the files of its manifest",
+            received="; ".join(faults),
+            do="restore its files, then register this model again",
+        )
+    return champion.version
