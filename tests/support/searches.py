@@ -33,10 +33,13 @@ class Ended(NamedTuple):
 
 
 class Searches:
-    """Runs searches in ``folder``. ``asked``: what the stand-in for the trainer is to do."""
+    """Runs searches in ``folder``, on data in ``cache``. ``asked``: what the stand-in for the trainer is to do."""
 
-    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def __init__(self, folder: Path, cache: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self.folder = folder
+        self._home = folder / "home"
+        (self._home / ".cache").mkdir(parents=True)
+        (self._home / ".cache" / "fashion-mnist-trainer").symlink_to(cache)
         self._capsys = capsys
         self._stand_in = folder / "python"
         self._stand_in.write_text(
@@ -48,6 +51,7 @@ class Searches:
         """In this process, which has loaded Optuna already. ``in_step``: no trial is ahead of what the search knows."""
         with pytest.MonkeyPatch.context() as patch, _as_before():
             patch.chdir(self.folder)
+            patch.delenv("FASHION_MNIST_DIR", raising=False)
             patch.setattr(sys, "executable", str(self._stand_in))
             patch.setattr(search, "POLL_SECONDS", 0.01)
             if in_step:
@@ -74,8 +78,10 @@ class Searches:
         _let_go_on(self.folder / "tuning" / "trials" / trial, epochs)
 
     def _environment(self, asked: Mapping[str, Any] | None) -> dict[str, str]:
-        """With what would send a model elsewhere, were it passed on."""
-        return {"PYTHONPATH": str(PROJECT), "STAND_IN": json.dumps(asked or {}), "AIP_MODEL_DIR": "gs://bucket/model"}
+        """With what would send a model elsewhere, were it passed on, and without a way to the dataset's hosts."""
+        nowhere = dict.fromkeys(("http_proxy", "https_proxy"), "http://127.0.0.1:9")
+        ours = {"PYTHONPATH": str(PROJECT), "STAND_IN": json.dumps(asked or {}), "AIP_MODEL_DIR": "gs://bucket/model"}
+        return {"HOME": str(self._home), **nowhere, **ours}
 
 
 def _let_go_on(folder: Path, epochs: Iterable[int]) -> None:

@@ -6,5 +6,5 @@ from tests.support.searches import Searches
 
 
 @pytest.fixture
-def searches(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Searches:
-    return Searches(tmp_path, capsys)
+def searches(tmp_path: Path, cache: Path, capsys: pytest.CaptureFixture[str]) -> Searches:
+    return Searches(tmp_path, cache, capsys)

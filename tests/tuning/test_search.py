@@ -78,6 +78,28 @@ def test_each_trial_is_started_as_vertex_would_start_it(searches: Searches) -> N
         assert not (folder / "checkpoints").exists()  # It is over, and they are large.
 
 
+def test_what_auto_stands_for_is_found_once_and_told(searches: Searches) -> None:
+    auto = ["--", "--data", "auto", "--epochs", "4"]
+    done = searches.run(["--trials", "2", *auto])
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("training on SYNTHETIC drawings instead of Fashion-MNIST") == 1
+    for trial in ("0000", "0001"):
+        [start] = searches.starts(trial)
+        assert parse(start["argv"][3:], {}).data == "synthetic"
+    assert parse(shlex.split(done.stdout)[3:], {}).data == "synthetic"
+    # What the trials were trained on, not what was asked for, makes them comparable.
+    assert study_of(searches.folder).user_attrs["identity"]["fixed"]["data"] == "synthetic"
+    again = searches.run(["--trials", "3", *FIXED])
+    assert (again.returncode, len(study_of(searches.folder).trials)) == (0, 3)
+
+
+def test_data_that_cannot_be_had_end_it_before_a_trial(searches: Searches) -> None:
+    done = searches.run(["--trials", "1", "--", "--data", "nowhere", "--epochs", "4"])
+    assert (done.returncode, done.stdout) == (3, "")
+    assert done.stderr.startswith("trainer.tune: no such data – expected fashion-mnist, synthetic, auto, or a folder")
+    assert not (searches.folder / "tuning").exists()
+
+
 def test_a_trial_that_falls_behind_is_ended(searches: Searches) -> None:
     done = searches.run(["--trials", "12", *FIXED], in_step=True)
     assert done.returncode == 0, done.stderr

@@ -13,6 +13,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -94,11 +95,15 @@ def send(options: Options, space: SearchSpace, env: Mapping[str, str]) -> int:
 def search(options: Options, space: SearchSpace, base: Settings, env: Mapping[str, str]) -> None:
     """Bring the study to the number of trials asked for, and print the best one's command. Raises TrainerError."""
     _require_optuna()
+    from trainer.data.sources import locate
     from trainer.tune import study as tune_study
     from trainer.tune.progress import SearchProgress
 
     trials = options.trials or TRIALS
-    identity = tune_study.identity_of(space, {**base.shaping(), "data": base.data})
+    data = locate(base.data, fashion_mnist_dir=base.fashion_mnist_dir, cache_dir=base.data_cache_dir).name
+    # Found by each trial for itself, "auto" could be the real images for one, and drawings for the next.
+    options = replace(options, fixed=[*options.fixed, f"--data={data}"])
+    identity = tune_study.identity_of(space, {**base.shaping(), "data": data})
     with alone_in(options.study) as lock:
         study = tune_study.open_study(
             options.study,
