@@ -10,6 +10,10 @@ WRONG = [
     (["--trails", "3"], "received unrecognized arguments: --trails 3"),
     (["--dry-run"], "--dry-run – expected --vertex with it"),
     (["--set", "project=p"], "--set=project=p – expected --vertex with it – received no --vertex"),
+    (["--job", "cpu.yaml"], "--job – expected --vertex with it – received no --vertex"),
+    (["--vertex", "--study", "tuning"], "--study – expected a search on this machine – received --vertex"),
+    (["--vertex", "--seed=42"], "--seed – expected a search on this machine – received --vertex"),
+    (["--vertex", "--warm-start", "/no/such/study"], "--warm-start – expected a search on this machine – received"),
     (["--", "--epochs", "0"], "--epochs – expected an integer ≥ 1 – received 0"),
     (["--", "--epoch", "3"], "received --epoch – did you mean --epochs?"),
     (

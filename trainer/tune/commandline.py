@@ -6,12 +6,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from trainer.commandline import flag
 from trainer.errors import SettingsError
 from trainer.parser import Parser, add_verbose, add_version, parse_with_trainer_flags
 
 DEFAULT_JOB = Path(__file__).resolve().parents[2] / "jobs" / "tuning.yaml"
 #: On this machine. On Vertex AI the job file says it.
 TRIALS, WORKERS = 20, 1
+#: Of flags that Vertex AI has no use for; not argparse's, so that a flag given is told from one that is not.
+_DEFAULTS_HERE: dict[str, Any] = {"study": Path("tuning"), "seed": 42, "warm_start": []}
 _EPILOG = (
     "What follows -- are settings of trainer.task, the same for every trial; a setting given there is not searched. "
     "docs/tuning.md says how it works."
@@ -46,11 +49,18 @@ def parse(argv: Sequence[str]) -> Options:
     fixed = given.pop("trainer_flags")
     to_submission = [f"--set={item}" for item in given.pop("set")]
     to_submission += [f"--max-cost={cost}"] if (cost := given.pop("max_cost")) else []
-    to_submission += [flag for flag in ("--no-follow", "--dry-run") if given.pop(flag[2:].replace("-", "_"))]
-    if to_submission and not given["vertex"]:
+    to_submission += [flag(name) for name in ("no_follow", "dry_run") if given.pop(name)]
+    of_vertex = ["--job"] * (given["job"] is not None) + to_submission
+    if of_vertex and not given["vertex"]:
         do = "add --vertex, or leave it out"
-        raise SettingsError(to_submission[0], expected="--vertex with it", received="no --vertex", do=do)
-    return Options(fixed=fixed, to_submission=to_submission, **given)
+        raise SettingsError(of_vertex[0], expected="--vertex with it", received="no --vertex", do=do)
+    of_here = [flag(name) for name in _DEFAULTS_HERE if given[name] is not None]
+    if of_here and given["vertex"]:
+        do = "leave out one of them"
+        raise SettingsError(of_here[0], expected="a search on this machine", received="--vertex", do=do)
+    defaults = {"job": DEFAULT_JOB, **_DEFAULTS_HERE}
+    filled = {name: defaults.get(name) if value is None else value for name, value in given.items()}
+    return Options(fixed=fixed, to_submission=to_submission, **filled)
 
 
 def _build_parser() -> Parser:
@@ -69,12 +79,12 @@ def _build_parser() -> Parser:
     add_verbose(parser)
     here = parser.add_argument_group("on this machine")
     here.add_argument(
-        *("--study",), type=Path, default=Path("tuning"), metavar="FOLDER",
+        *("--study",), type=Path, metavar="FOLDER",
         help="where the search and its trials are kept; the same folder again goes on (default tuning)",
     )  # fmt: skip
-    here.add_argument("--seed", type=_whole, default=42, metavar="N", help="of the search (default 42)")
+    here.add_argument("--seed", type=_whole, metavar="N", help="of the search (default 42)")
     here.add_argument(
-        *("--warm-start",), action="append", default=[], metavar="STUDY",
+        *("--warm-start",), action="append", metavar="STUDY",
         help="learn from an earlier study, a folder or an address such as sqlite:///study.db; may be repeated",
     )  # fmt: skip
     vertex = parser.add_argument_group("on Vertex AI")
@@ -82,7 +92,6 @@ def _build_parser() -> Parser:
     vertex.add_argument(
         "--job",
         type=Path,
-        default=DEFAULT_JOB,
         metavar="FILE",
         help="the job that every trial is (default jobs/tuning.yaml)",
     )
