@@ -175,11 +175,24 @@ def registration(settings: Settings, model: str, env: Mapping[str, str]) -> Name
         "--gates": settings.gates,
         "--signing-key": settings.signing_key,
         "--public-key": settings.public_key,
-        "--vertex-project": settings.vertex_project,
-        "--vertex-region": settings.vertex_region,
+        **mirror_flags(settings, env),
     }
     flags = [f"{name}={value}" for name, value in given.items() if value is not None]
     return parse_registry(["register", model, *flags], env)
+
+
+def mirror_flags(settings: Settings, env: Mapping[str, str]) -> dict[str, str | None]:
+    """Which project's Vertex AI is to follow the registry, but for what its command reads in the environment itself.
+
+    The project of an experiment is there for that, and asks for no mirror of a registry that Vertex AI can't read.
+    """
+    if settings.experiment and not settings.registry_root.startswith("gs://"):
+        return {}
+    project, region = settings.vertex_project, settings.vertex_region
+    return {
+        "--vertex-project": None if project == env.get("TRAINER_VERTEX_PROJECT") else project,
+        "--vertex-region": None if region == env.get("TRAINER_VERTEX_REGION") else region,
+    }
 
 
 def is_committed(output: Folder, identity: str) -> bool:

@@ -55,6 +55,22 @@ def test_the_registry_command_gets_the_settings():
     assert (str(options.signing_key), str(options.public_key), options.reason) == ("k", "p", "")
 
 
+VERTEX = {"TRAINER_VERTEX_PROJECT": "p", "TRAINER_VERTEX_REGION": "r"}
+EXPERIMENT = ["--experiment", "first", "--vertex-project", "p", "--vertex-region", "r"]
+
+
+@pytest.mark.parametrize(("argv", "env"), [([], VERTEX), (EXPERIMENT, {}), (["--experiment", "first"], VERTEX)])
+def test_the_project_of_an_experiment_is_no_mirror_of_a_local_registry(job, argv, env):
+    code, err = job(["--register", "--data", "no such folder", *argv], env)
+    assert (code, "no such data" in err) == (3, True), err
+
+
+@pytest.mark.parametrize(("argv", "env"), [([], VERTEX), (EXPERIMENT, {}), (["--experiment", "first"], VERTEX)])
+def test_it_is_one_of_a_registry_in_a_bucket(argv, env):
+    options = task.registration(parse(["--registry-root", "gs://bucket/r", *argv], env), "model", env)
+    assert (options.vertex_project, options.vertex_region) == ("p", "r")
+
+
 def test_without_the_flag_nothing_of_it_matters(job, tmp_path):
     code, err = job(["--gates", "none.yaml", "--data", "no such folder"], {})
     assert (code, os.listdir(tmp_path)) == (3, [])

@@ -40,6 +40,32 @@ def test_vertex_needs_a_bucket_and_both_names(at):
     assert line_with(at("list"), "1.0.0").split()[1] == "dev", "nothing was done before that was known"
 
 
+PROJECT, REGION = {"TRAINER_VERTEX_PROJECT": "my-project"}, {"TRAINER_VERTEX_REGION": "us-central1"}
+
+
+@pytest.mark.parametrize("env", [PROJECT, REGION, {**PROJECT, **REGION}], ids=["project", "region", "both"])
+def test_what_other_commands_read_too_asks_for_no_mirror_of_a_local_registry(run, filled, env):
+    code, out, err = run("approve", "2.0.0", "--registry-root", filled, "--override", "--reason", "shown", **env)
+    assert code == 0, err
+    told = " and ".join(f"{name}={value}" for name, value in env.items())
+    assert err == f"not mirrored in Vertex AI, which reads from a bucket only, though {told}\n"
+    assert "2.0.0" in out
+
+
+def test_a_mirror_that_is_asked_for_says_where_its_project_came_from(run, filled, server):  # noqa: ARG001 – it runs
+    root = "gs://registry-bucket/registry"
+    for words, env, told in [
+        (["mirror", "--registry-root", filled], {**PROJECT, **REGION}, "Vertex AI reads models from a bucket only"),
+        (["mirror", "--registry-root", filled], PROJECT, "received TRAINER_VERTEX_PROJECT=my-project – name the other"),
+        (["promote", "1.0.0", "--registry-root", root], PROJECT, "received TRAINER_VERTEX_PROJECT=my-project – name"),
+        (["rollback", "--registry-root", filled, "--vertex-region", "r"], {}, "received --vertex-region r – name the"),
+        (["rollback", "--registry-root", filled, "--vertex-region", "r"], PROJECT, "models from a bucket only"),
+    ]:
+        code, _, err = run(*words, **env)
+        assert (code, err.count("\n")) == (2, 1), err
+        assert told in err
+
+
 @pytest.fixture
 def thousand(filled):
     """A registry of 1,000 versions, as far as its index goes."""

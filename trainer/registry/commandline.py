@@ -36,6 +36,8 @@ _FLAGS = {
     ),
 }
 
+#: Where the mirror is.
+_PROJECT = ("--vertex-project", "--vertex-region")
 _VERSION = "such as 1.2.0, or the word latest or prod"
 
 
@@ -56,12 +58,30 @@ def parse(argv: Sequence[str], env: Mapping[str, str]) -> argparse.Namespace:
     if getattr(options, "reason", "") and not options.override:
         what, do = "--reason is that of an override", "add --override, or use --why for a remark"
         raise SettingsError(what, expected="--override with it", received="--reason alone", do=do)
-    project, region = (getattr(options, name, None) for name in ("vertex_project", "vertex_region"))
-    if bool(project) != bool(region):
-        received = f"--vertex-project {project}" if project else f"--vertex-region {region}"
-        expected, do = "--vertex-project and --vertex-region", "name the other too, or leave out both"
-        raise SettingsError("Vertex AI needs both", expected=expected, received=received, do=do)
+    if hasattr(options, "vertex_project"):
+        _find_mirror(options, env)
     return options
+
+
+def _find_mirror(options: argparse.Namespace, env: Mapping[str, str]) -> None:
+    """Let the environment say what no flag does of the mirror's project and region.
+
+    Other commands read the same variables. So of a registry on this machine, which Vertex AI can't read, they alone ask
+    for no mirror, and are told in ``unmirrored``. Raises SettingsError for a project without a region, or the reverse.
+    """
+    variables = {name.removeprefix("--").replace("-", "_"): _FLAGS[name].variable for name in _PROJECT}
+    given = [name for name in variables if getattr(options, name)]
+    found = [name for name in variables if name not in given and env.get(variables[name])]
+    told = " and ".join(f"{variables[name]}={env[variables[name]]}" for name in found)
+    if found and not given and options.command != "mirror" and not options.registry_root.startswith("gs://"):
+        options.unmirrored = told
+        return
+    for name in found:
+        setattr(options, name, env[variables[name]])
+    if len(given) + len(found) == 1:
+        received = told or f"--{given[0].replace('_', '-')} {getattr(options, given[0])}"
+        expected, do = " and ".join(_PROJECT), f"name the other too, or {'unset it' if found else 'leave it out'}"
+        raise SettingsError("Vertex AI needs both", expected=expected, received=received, do=do)
 
 
 def _build_parser(env: Mapping[str, str]) -> _Parser:
@@ -151,8 +171,11 @@ def _release() -> _Parser:
 
 def _vertex(env: Mapping[str, str]) -> _Parser:
     parent = _Parser(add_help=False)
-    group = parent.add_argument_group("mirror in Vertex AI Model Registry", "off without a project")
-    _add(group, env, "--vertex-project", "--vertex-region", "--vertex-endpoint")
+    text = "off without a project; the variables alone ask for none of a registry on this machine"
+    group = parent.add_argument_group("mirror in Vertex AI Model Registry", text)
+    _add(group, {}, *_PROJECT)  # So that a flag is told from a variable; parse reads those.
+    _add(group, env, "--vertex-endpoint")
+    parent.set_defaults(unmirrored="")
     return parent
 
 

@@ -51,6 +51,8 @@ def run(options: Namespace, env: Mapping[str, str]) -> "Report":
     registry, mirror = _open(options, env)
     report = COMMANDS[options.command](registry, options)
     if mirror is None:
+        if unmirrored := getattr(options, "unmirrored", ""):
+            log.info("not mirrored in Vertex AI, which reads from a bucket only, though %s", unmirrored)
         return report
     try:
         names = mirror.follow(report.touched)

@@ -26,7 +26,7 @@ class Mirror:
                 "Vertex AI reads models from a bucket only",
                 expected="--registry-root gs://bucket/prefix, with --vertex-project",
                 received=registry.uri,
-                do="move the registry to a bucket, or leave --vertex-project out",
+                do="move the registry to a bucket, or do without the mirror",
             )
         self._registry = registry
         self._vertex = VertexRegistry(project, region, endpoint=endpoint)

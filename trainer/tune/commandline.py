@@ -59,7 +59,7 @@ def parse(argv: Sequence[str]) -> Options:
         do = "leave out one of them"
         raise SettingsError(of_here[0], expected="a search on this machine", received="--vertex", do=do)
     defaults = {"job": DEFAULT_JOB, **_DEFAULTS_HERE}
-    filled = {name: defaults.get(name) if value is None else value for name, value in given.items()}
+    filled: dict[str, Any] = {name: defaults.get(name) if value is None else value for name, value in given.items()}
     return Options(fixed=fixed, to_submission=to_submission, **filled)
 
 
