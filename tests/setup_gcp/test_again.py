@@ -1,12 +1,14 @@
 """Set up again: after an interruption anywhere, and after somebody changed something."""
 
 import copy
+import json
 from typing import Any
 
 import pytest
 
 from tests.setup_gcp.conftest import BUCKET, PROJECT, PowerCutError, Quickly, changing, held
 from tests.support.gcloud_stand_in import empty_project
+from trainer.cloud.project.resources import CLEANUP, LIFECYCLE
 
 
 def test_interrupted_anywhere_the_same_command_goes_on(quickly: Quickly) -> None:
@@ -99,3 +101,67 @@ def test_what_somebody_added_to_the_trigger_stays(quickly: Quickly) -> None:
     drift_trigger(state)
     quickly(state)
     assert state["triggers"]["trainer-push"]["substitutions"] == substitutions | {"_SUBMIT_JOB": "cpu"}
+
+
+THEIR_RULE = {"action": {"type": "SetStorageClass", "storageClass": "ARCHIVE"}, "condition": {"age": 365}}
+THEIR_POLICY = {"keep-releases": {"name": "keep-releases", "action": {"type": "Keep"}}}
+OUR_RULES = json.loads(LIFECYCLE.read_text())["rule"]
+OUR_POLICIES = {rule["name"]: rule for rule in json.loads(CLEANUP.read_text())}
+
+
+def warnings_with(quickly: Quickly, capsys: pytest.CaptureFixture[str], **bucket: Any) -> tuple[dict[str, Any], str]:
+    """Set up with a bucket that was there before: the bucket then, and what was said on stderr."""
+    state = empty_project(PROJECT)
+    state["buckets"][BUCKET] = {"name": BUCKET, "location": "US-CENTRAL1", **bucket}
+    quickly(state)
+    return state["buckets"][BUCKET], capsys.readouterr().err
+
+
+def test_lifecycle_rules_of_others_stay(quickly: Quickly, capsys: pytest.CaptureFixture[str]) -> None:
+    bucket, told = warnings_with(quickly, capsys, lifecycle={"rule": [THEIR_RULE]})
+    assert bucket["lifecycle"] == {"rule": [THEIR_RULE]}
+    assert bucket["iamConfiguration"]["publicAccessPrevention"] == "enforced"
+    assert told == (
+        f"warning: gs://{BUCKET} has lifecycle rules of others, and keeps them: "
+        f"old checkpoints stay, unless you add to them those in {LIFECYCLE}\n"
+    )
+
+
+@pytest.mark.parametrize("rules", [[], OUR_RULES, [THEIR_RULE, *OUR_RULES]], ids=["none", "ours", "both"])
+def test_a_bucket_with_our_rules_or_none_needs_no_word(
+    quickly: Quickly, capsys: pytest.CaptureFixture[str], rules: list[Any]
+) -> None:
+    bucket, told = warnings_with(quickly, capsys, lifecycle={"rule": rules})
+    assert bucket["lifecycle"]["rule"] == (rules or OUR_RULES)
+    assert told == ""
+
+
+@pytest.mark.parametrize("policies", [{}, THEIR_POLICY, {**THEIR_POLICY, "keep-newest-20": {}}])
+def test_images_of_others_are_not_cleaned_away(
+    quickly: Quickly, capsys: pytest.CaptureFixture[str], policies: dict[str, Any]
+) -> None:
+    state = empty_project(PROJECT)
+    place = f"projects/{PROJECT}/locations/us-central1/repositories/trainer"
+    found = {"name": place, "format": "DOCKER", "description": "Shared", "cleanupPolicies": policies}
+    state["services"].append("artifactregistry.googleapis.com")
+    state["repositories"]["trainer"] = copy.deepcopy(found)
+    quickly(state)
+    assert state["repositories"]["trainer"] == found
+    assert capsys.readouterr().err == (
+        "warning: the repository trainer belongs to others too, and keeps its clean-up policies: "
+        f"old images stay, unless you add to them those in {CLEANUP}\n"
+    )
+
+
+def test_policies_that_others_added_to_ours_stay(quickly: Quickly, capsys: pytest.CaptureFixture[str]) -> None:
+    state = empty_project(PROJECT)
+    quickly(state)
+    state["repositories"]["trainer"]["cleanupPolicies"] = {**OUR_POLICIES, **THEIR_POLICY}
+    state["calls"] = []
+    quickly(state)
+    assert changing(state) == []
+    assert capsys.readouterr().err == ""
+    drift_policies(state)
+    quickly(state)
+    assert changing(state) == []
+    assert "keeps its clean-up policies" in capsys.readouterr().err

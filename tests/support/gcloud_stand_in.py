@@ -59,8 +59,10 @@ class StandIn:
                 "uniformBucketLevelAccess": {"enabled": "--uniform-bucket-level-access" in call.flags},
                 "publicAccessPrevention": "enforced" if "--public-access-prevention" in call.flags else "inherited",
             },
-            "lifecycle": json.loads(Path(call.flag("--lifecycle-file")).read_text()),
         }
+        if "--lifecycle-file" in call.flags:
+            lifecycle = json.loads(Path(call.flag("--lifecycle-file")).read_text())
+            self.state["buckets"][call.rest[0].removeprefix("gs://")]["lifecycle"] = lifecycle
 
     def _bucket(self, call: Call) -> str:
         name = call.rest[0].removeprefix("gs://")
@@ -71,7 +73,11 @@ class StandIn:
         [name] = call.rest
         self._refuse_existing(self.state["repositories"], name)
         place = f"projects/{self.state['project']}/locations/{call.flag('--location')}/repositories/{name}"
-        self.state["repositories"][name] = {"name": place, "format": call.flag("--repository-format").upper()}
+        self.state["repositories"][name] = {
+            "name": place,
+            "format": call.flag("--repository-format").upper(),
+            "description": call.flag("--description"),
+        }
 
     def artifacts_repositories_set_cleanup_policies(self, call: Call) -> None:
         self._repository(call)

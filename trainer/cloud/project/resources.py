@@ -13,6 +13,8 @@ from trainer.errors import SettingsError
 LIFECYCLE = Path(__file__).with_name("bucket_lifecycle.json")
 CLEANUP = Path(__file__).with_name("image_cleanup.json")
 BUDGET_NAME, TRIGGER_NAME = "fashion-mnist-trainer", "trainer-push"
+#: Of the image repository, which by it is known to be made here.
+_DESCRIPTION = "Images of the Fashion-MNIST trainer"
 #: Shares of the budget at which its owners get a mail.
 ALERTS = (0.5, 0.9, 1.0)
 
@@ -27,46 +29,62 @@ def enable_services(gcloud: Gcloud, plan: Plan, _: Warn) -> None:
 
 
 def make_bucket(gcloud: Gcloud, plan: Plan, warn: Warn) -> None:
-    """Nobody can make an object public, no object has rights of its own, and old checkpoints go by themselves."""
-    address = f"gs://{plan.bucket}"
-    safe = ("--uniform-bucket-level-access", "--public-access-prevention", f"--lifecycle-file={LIFECYCLE}")
+    """Nobody can make an object public, no object has rights of its own, and old checkpoints go by themselves.
+
+    Lifecycle rules that are not ours stay, and ours are not put beside them: they would delete where others write.
+    """
+    address, lifecycle = f"gs://{plan.bucket}", f"--lifecycle-file={LIFECYCLE}"
+    safe = ("--uniform-bucket-level-access", "--public-access-prevention")
     found = [item for item in gcloud.look("storage", "buckets", "list", "--raw") or [] if item["name"] == plan.bucket]
     if not found:
-        gcloud.change("storage", "buckets", "create", address, f"--location={plan.region}", *safe)
+        gcloud.change("storage", "buckets", "create", address, f"--location={plan.region}", *safe, lifecycle)
         return
     bucket = found[0]
     access = bucket.get("iamConfiguration") or {}
     is_safe = (
         bool((access.get("uniformBucketLevelAccess") or {}).get("enabled"))
         and access.get("publicAccessPrevention") == "enforced"
-        and bucket.get("lifecycle") == json.loads(LIFECYCLE.read_text(encoding="utf-8"))
     )
-    if not is_safe:
-        gcloud.change("storage", "buckets", "update", address, *safe)
+    rules, ours = (bucket.get("lifecycle") or {}).get("rule") or [], json.loads(LIFECYCLE.read_text("utf-8"))["rule"]
+    has_ours, has_others = all(rule in rules for rule in ours), any(rule not in ours for rule in rules)
+    if not is_safe or not (has_ours or has_others):
+        gcloud.change("storage", "buckets", "update", address, *safe, *([] if has_others else [lifecycle]))
+    if has_others and not has_ours:
+        stay = "old checkpoints stay, unless you add to them those in"
+        warn(f"{address} has lifecycle rules of others, and keeps them: {stay} {LIFECYCLE}")
     if bucket["location"].lower() != plan.region.lower():
         warn(f"{address} is in {bucket['location']}, not in {plan.region}, and can't be moved: jobs pay to read across")
 
 
-def make_repository(gcloud: Gcloud, plan: Plan, _: Warn) -> None:
-    """For images. Tags can be moved: ``latest`` is one; what is deployed is named by its digest."""
+def make_repository(gcloud: Gcloud, plan: Plan, warn: Warn) -> None:
+    """For images. Tags can be moved: ``latest`` is one; what is deployed is named by its digest.
+
+    One that was not made here, or has policies of others, is not cleaned up: the images may be somebody else's.
+    """
     place = (plan.repository, f"--location={plan.region}")
     listed = gcloud.look("artifacts", "repositories", "list", f"--location={plan.region}") or []
-    found = [item for item in listed if item["name"].rpartition("/")[2] == plan.repository]
-    if not found:
-        text = "--description=Images of the Fashion-MNIST trainer"
+    found = next((item for item in listed if item["name"].rpartition("/")[2] == plan.repository), None)
+    if found is None:
+        text = f"--description={_DESCRIPTION}"
         gcloud.change("artifacts", "repositories", "create", *place, "--repository-format=docker", text)
-    elif found[0].get("format") != "DOCKER":
+    elif found.get("format") != "DOCKER":
         raise SettingsError(
             f"the repository {plan.repository} can't hold images",
             expected="format DOCKER",
-            received=str(found[0].get("format")),
+            received=str(found.get("format")),
             do="choose another --repository",
         )
-    rules = {rule["name"] for rule in json.loads(CLEANUP.read_text(encoding="utf-8"))}
-    if not found or set(found[0].get("cleanupPolicies") or {}) != rules:
+    ours = {rule["name"] for rule in json.loads(CLEANUP.read_text(encoding="utf-8"))}
+    policies = set((found or {}).get("cleanupPolicies") or {})
+    if policies >= ours:
+        return
+    if found is None or (found.get("description") == _DESCRIPTION and policies <= ours):
         gcloud.change(
             "artifacts", "repositories", "set-cleanup-policies", *place, f"--policy={CLEANUP}", "--no-dry-run"
         )
+        return
+    stay = "old images stay, unless you add to them those in"
+    warn(f"the repository {plan.repository} belongs to others too, and keeps its clean-up policies: {stay} {CLEANUP}")
 
 
 def make_accounts(gcloud: Gcloud, plan: Plan, warn: Warn) -> None:
