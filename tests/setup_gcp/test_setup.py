@@ -26,6 +26,7 @@ def test_the_first_run_makes_everything_and_the_second_nothing(project: Project)
     bucket = first["buckets"][BUCKET]
     assert bucket["iamConfiguration"]["uniformBucketLevelAccess"]["enabled"]
     assert bucket["iamConfiguration"]["publicAccessPrevention"] == "enforced"
+    assert bucket["softDeletePolicy"] == {"retentionDurationSeconds": "604800"}
     assert {rule["action"]["type"] for rule in bucket["lifecycle"]["rule"]} == {
         "Delete",
         "AbortIncompleteMultipartUpload",

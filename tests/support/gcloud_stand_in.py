@@ -50,7 +50,12 @@ class StandIn:
     def storage_buckets_create(self, call: Call) -> None:
         name = call.rest[0].removeprefix("gs://")
         self._refuse_existing(self.state["buckets"], name)
-        self.state["buckets"][name] = {"name": name, "location": call.flag("--location").upper()}
+        location, days = call.flag("--location").upper(), call.flag("--soft-delete-duration").removesuffix("d")
+        self.state["buckets"][name] = {
+            "name": name,
+            "location": location,
+            "softDeletePolicy": {"retentionDurationSeconds": str(int(days) * 24 * 3600)},
+        }
         self.storage_buckets_update(call)
 
     def storage_buckets_update(self, call: Call) -> None:

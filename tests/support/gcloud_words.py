@@ -16,7 +16,7 @@ FLAGS: dict[str, set[str]] = {
     "services list": {"--enabled"},
     "services enable": set(),
     "storage buckets list": {"--raw"},
-    "storage buckets create": {"--location", *_SAFE},
+    "storage buckets create": {"--location", "--soft-delete-duration", *_SAFE},
     "storage buckets update": _SAFE,
     "storage buckets get-iam-policy": set(),
     "storage buckets add-iam-policy-binding": _BINDING,

@@ -13,6 +13,8 @@ from trainer.errors import SettingsError
 LIFECYCLE = Path(__file__).with_name("bucket_lifecycle.json")
 CLEANUP = Path(__file__).with_name("image_cleanup.json")
 BUDGET_NAME, TRIGGER_NAME = "fashion-mnist-trainer", "trainer-push"
+#: What is deleted or written over can be restored for so long. It is Google's default; an organisation may have another.
+_SOFT_DELETE = "--soft-delete-duration=7d"
 #: Of the image repository, which by it is known to be made here.
 _DESCRIPTION = "Images of the Fashion-MNIST trainer"
 #: Shares of the budget at which its owners get a mail.
@@ -37,7 +39,8 @@ def make_bucket(gcloud: Gcloud, plan: Plan, warn: Warn) -> None:
     safe = ("--uniform-bucket-level-access", "--public-access-prevention")
     found = [item for item in gcloud.look("storage", "buckets", "list", "--raw") or [] if item["name"] == plan.bucket]
     if not found:
-        gcloud.change("storage", "buckets", "create", address, f"--location={plan.region}", *safe, lifecycle)
+        place = (address, f"--location={plan.region}")
+        gcloud.change("storage", "buckets", "create", *place, *safe, lifecycle, _SOFT_DELETE)
         return
     bucket = found[0]
     access = bucket.get("iamConfiguration") or {}
