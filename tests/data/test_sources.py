@@ -4,7 +4,7 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -192,6 +192,28 @@ def test_asked_for_drawings_need_no_warning(tmp_path: Path) -> None:
     assert (source.name, source.synthetic, source.published) == ("synthetic", True, False)
     assert source.warning is None
     assert source.sha256 == digests(source.paths)
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["unpacked", "gzipped"])
+@pytest.mark.parametrize("theirs", ["nothing", "train_images", "test_images"])
+def test_drawings_are_known_in_any_folder(packed: bool, theirs: str, cache: Path, tmp_path: Path) -> None:
+    """Also where somebody put other images beside them."""
+    drawn = cache / f"synthetic-{sketches.VERSION}"
+    for key, name in FILE_NAMES.items():
+        content = (drawn / name).read_bytes() if key != theirs else b"\x00\x00\x08\x03 other images"
+        (tmp_path / f"{name}{'.gz' * packed}").write_bytes(gzip.compress(content, 1) if packed else content)
+    source = locate(str(tmp_path), fashion_mnist_dir=None, cache_dir=tmp_path / "cache")
+    assert (source.name, source.synthetic, source.published) == (str(tmp_path), True, False)
+
+
+@pytest.mark.parametrize("damage", [lambda data: data[:-9], lambda data: data[:50], lambda data: data[:50] + b"?" * 99])
+def test_damaged_files_are_left_to_their_reader(damage: Callable[[bytes], bytes], folder: Path, tmp_path: Path) -> None:
+    for path in folder.iterdir():
+        path.write_bytes(damage(path.read_bytes()))
+    source = locate(str(folder), fashion_mnist_dir=None, cache_dir=tmp_path)
+    assert not source.synthetic
+    with pytest.raises(DataError):
+        read_dataset(source.paths)
 
 
 @pytest.mark.parametrize("data", ["fashion-mnist", "auto", "synthetic"])

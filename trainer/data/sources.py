@@ -24,8 +24,9 @@ class Source:
     """Four local files and where they came from. Paths and hex SHA-256 by the keys of ``idx.FILE_NAMES``.
 
     ``name`` is "fashion-mnist", "synthetic", or the folder or URI as it was given; ``origin`` the place in which it
-    was found. ``published`` says that the files are byte-identical to the published ones. ``warning`` is set when
-    this is not what was hoped for: then the model must not be released.
+    was found. ``published`` says that the files are byte-identical to the published ones, ``synthetic`` that there are
+    drawings among them, wherever they lie. ``warning`` is set when this is not what was hoped for: then the model must
+    not be released.
     """
 
     name: str
@@ -107,7 +108,9 @@ def _synthetic(cache_dir: Path, *, warning: str | None = None) -> Source:
 
 def _describe(name: str, origin: str, paths: Mapping[str, Path], publication: Publication) -> Source:
     digests = {key: sha256(path) for key, path in paths.items()}
-    return Source(name, origin, paths, digests, published=publication.includes(digests))
+    published = publication.includes(digests)
+    synthetic = not published and sketches.are_among(paths)
+    return Source(name, origin, paths, digests, synthetic=synthetic, published=published)
 
 
 def _cached_or_downloaded(cache: Path, publication: Publication) -> tuple[str, Mapping[str, Path]]:

@@ -13,7 +13,7 @@ from trainer.errors import SettingsError
 LIFECYCLE = Path(__file__).with_name("bucket_lifecycle.json")
 CLEANUP = Path(__file__).with_name("image_cleanup.json")
 BUDGET_NAME, TRIGGER_NAME = "fashion-mnist-trainer", "trainer-push"
-#: What is deleted or written over can be restored for so long. It is Google's default; an organisation may have another.
+#: How long what is deleted or written over can be restored: Google's default, but an organisation may have another.
 _SOFT_DELETE = "--soft-delete-duration=7d"
 #: Of the image repository, which by it is known to be made here.
 _DESCRIPTION = "Images of the Fashion-MNIST trainer"
