@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.jobs.conftest import IMAGES
 from tests.support.certificates import expired_login
 from tests.support.job_files import FOLDER, NAMES
-from tests.support.job_server import JobServer
+from tests.support.job_server import JobServer, digest
 from tests.support.vertex_server import vertex_server
 from trainer.cloud import job_service
 from trainer.submission.submit import main
@@ -50,6 +51,7 @@ def test_a_dry_run_needs_nobody_and_shows_everything(name: str, capfd: pytest.Ca
     assert err == ""
     for words in (
         "not checked: bucket, image, quota, jobs at work – no Google Cloud credentials",
+        ":latest goes by its tag",
         "cost: $",
         "AutoML $27.72",
         "JobServiceClient(",
@@ -109,6 +111,52 @@ def test_a_job_is_sent_and_followed_to_its_end(
     spec = stored.message.trial_job_spec if name == "tuning" else stored.message.job_spec
     assert spec.base_output_directory.output_uri_prefix == f"gs://my-project-trainer/jobs/{name}/{label}"
     assert stored.message.display_name == f"fashion-mnist-{name}-{label}"
+
+
+TAG = f"{IMAGES}/train-cpu/tags/latest"
+PACKAGE = "us-central1-docker.pkg.dev/my-project/trainer/train-cpu"
+
+
+def run_and_image(somebody: JobServer) -> tuple[str, str]:
+    """Of the job that was sent last."""
+    *_, stored = somebody.state.jobs.values()
+    return stored.message.labels["run"], stored.message.job_spec.worker_pool_specs[0].container_spec.image_uri
+
+
+def test_a_job_names_the_image_that_its_tag_stands_for_now(somebody: JobServer) -> None:
+    """Attempts that come later, and the checkpoints of the run, belong to this one."""
+    sent = []
+    for pushes in (0, 1, 1):
+        somebody.state.pushes[TAG] = pushes
+        assert submit("cpu") == 0
+        sent.append(run_and_image(somebody))
+        assert sent[-1][1] == f"{PACKAGE}@{digest(somebody.state, TAG)}"
+    assert sent[0][0] != sent[1][0]
+    assert sent[1] == sent[2]
+    # The image before is still there, and with it the run goes on.
+    somebody.state.images.add(f"{IMAGES}/train-cpu/versions/{sent[0][1].partition('@')[2]}")
+    assert submit("cpu", "--set", f"image={sent[0][1]}") == 0
+    assert run_and_image(somebody) == sent[0]
+
+
+def test_an_image_that_can_not_be_asked_for_goes_by_its_tag(
+    somebody: JobServer, capfd: pytest.CaptureFixture[str]
+) -> None:
+    somebody.fail_next("/repositories/", 403, "Permission 'artifactregistry.tags.get' denied", count=2)
+    assert submit("cpu") == 0
+    assert run_and_image(somebody)[1] == f"{PACKAGE}:latest"
+    assert f"not pinned: {PACKAGE}:latest goes by its tag" in capfd.readouterr().out
+
+
+def test_a_dry_run_shows_the_run_and_the_image_that_would_be_sent(
+    somebody: JobServer, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert submit("cpu", "--dry-run") == 0
+    out = capfd.readouterr().out
+    assert submit("cpu", "--no-follow") == 0
+    run, image = run_and_image(somebody)
+    assert f"artifacts/jobs/fashion-mnist-cpu-{run}.yaml" in out
+    assert f"imageUri: {image}" in Path(f"artifacts/jobs/fashion-mnist-cpu-{run}.yaml").read_text()
 
 
 def test_a_job_that_fails_ends_with_its_own_code_its_errors_and_the_usual_cause(

@@ -7,11 +7,13 @@ It speaks to Google's client, to gcloud, and to plain requests: jobs (custom and
 the exchange of a service account's key for a token. Jobs are read by the service's own protocol buffers.
 """
 
+import hashlib
 import json
 import re
 import tempfile
 import threading
 import urllib.parse
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -77,6 +79,8 @@ class State:
     entries: list[dict[str, Any]] = field(default_factory=list)
     #: ``repository/package/tags/TAG`` or ``…/versions/DIGEST``, below projects/P/locations/L/repositories.
     images: set[str] = field(default_factory=set)
+    #: How often each tag was moved to another image.
+    pushes: Counter[str] = field(default_factory=Counter)
     #: By metric, then region; "" is for all regions.
     quotas: dict[str, dict[str, int]] = field(default_factory=dict)
 
@@ -248,9 +252,18 @@ def read_log(state: State, body: dict[str, Any]) -> dict[str, Any]:
 
 
 def image(state: State, name: str) -> dict[str, Any]:
-    if urllib.parse.unquote(name) not in state.images:
+    """A tag, with the version that it names, or a version."""
+    asked = urllib.parse.unquote(name)
+    tags = (name for name in state.images if "/tags/" in name)
+    named = {tag: f"{tag.partition('/tags/')[0]}/versions/{digest(state, tag)}" for tag in tags}
+    if asked not in {*state.images, *named.values()}:
         raise ServiceError(404, "NOT_FOUND", "Requested entity was not found.")
-    return {"name": name}
+    return {"name": name, **({"version": named[asked]} if "/tags/" in asked else {})}
+
+
+def digest(state: State, tag: str) -> str:
+    """Of the image that the tag names."""
+    return f"sha256:{hashlib.sha256(f'{tag} {state.pushes[tag]}'.encode()).hexdigest()}"
 
 
 def quota(state: State, name: str) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The job as the command line asks for it: the file, changed by ``--set``, with the trainer's flags, filled in."""
 
 from argparse import Namespace
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,10 +16,11 @@ from trainer.submission.settings import read_flags, run_name
 _OWN_TIMEOUT = "604800s"
 
 
-def build(options: Namespace) -> Job:
+def build(options: Namespace, named_by_digest: Mapping[str, str] | None = None) -> Job:
     """Raises SettingsError for a file that can't be read, or a ``--set`` that leads nowhere.
 
-    The bucket is ``PROJECT-trainer`` unless given, as scripts/setup_gcp has it.
+    The bucket is ``PROJECT-trainer`` unless given, as scripts/setup_gcp has it. ``named_by_digest`` holds images of the
+    job, and what it is to name instead.
     """
     given = job_overrides.parse(options.set)
     path = jobspec.find(options.job, options.jobs_dir)
@@ -37,7 +39,9 @@ def build(options: Namespace) -> Job:
         region=region,
         display_name="",
         labels={},
-        document=jobspec.fill(document, known),
+        document=jobspec.change_texts(
+            jobspec.fill(document, known), lambda text: (named_by_digest or {}).get(text, text)
+        ),
     )
     run = given.beside.get("run") or _run(draft)
     return Job(

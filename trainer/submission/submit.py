@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from trainer import logs
 from trainer.ending import refuse, run_command
-from trainer.errors import Interrupted, SettingsError, StorageError
+from trainer.errors import Interrupted, NotFoundError, SettingsError, StorageError
 from trainer.submission.commandline import parse
 
 if TYPE_CHECKING:
@@ -42,8 +42,9 @@ def run(options: Namespace) -> int:
     findings = check(job, read_flags)
     if findings:
         return refuse("scripts/submit", findings, SettingsError.exit_code, done="sent")
-    job = limit(job, options.max_cost)
+    limit(job, options.max_cost)  # Refused without asking anybody.
     connection = _connect(job, options)
+    job = limit(build(options, _by_digest(job, connection and connection[0])), options.max_cost)
     if connection and (wrong := _ask_project(job, *connection)):
         return refuse("scripts/submit", wrong, StorageError.exit_code, done="sent")
     for line in tell(job, options.max_cost):
@@ -68,6 +69,26 @@ def _connect(job: "Job", options: Namespace) -> "tuple[GoogleRest, JobService] |
         _say(f"not checked: bucket, image, quota, jobs at work – {error}")
         return None
     return rest, JobService(job.project, job.region, endpoint=options.endpoints.get("aiplatform"))
+
+
+def _by_digest(job: "Job", rest: "GoogleRest | None") -> dict[str, str]:
+    """The job's images, and what names the same ones whatever happens to their tags. What can't be asked for stays.
+
+    So the attempts that Vertex AI repeats, and the run's checkpoints, are of one code, whatever is pushed meanwhile.
+    """
+    from trainer.cloud.preflight import images, project
+
+    found = {}
+    for uri in dict.fromkeys(images.uris(job).values()):
+        try:
+            found[uri] = project.by_digest(uri, rest) if rest else uri
+        except NotFoundError:
+            continue  # Preflight tells.
+        except StorageError:
+            found[uri] = uri
+        if "@" not in found[uri]:
+            _say(f"not pinned: {uri} goes by its tag, and RUN is the tag's, not the image's")
+    return found
 
 
 def _ask_project(job: "Job", rest: "GoogleRest", service: "JobService") -> Sequence[object]:

@@ -94,18 +94,31 @@ def place_findings(bucket: Any, region: str) -> Iterator[Finding]:
         yield Finding("bucket-region", f"the bucket {bucket.name}", expected, place.lower(), "--set bucket=NAME")
 
 
+def by_digest(uri: str, rest: GoogleRest) -> str:
+    """The image that ``uri`` names now, so that a tag that moves changes nothing. Raises StorageError."""
+    image = images.parse(uri)
+    if image is None or image.digest:
+        return uri
+    digest = text(_ask_for(image, uri, rest).get("version")).rpartition("/")[2]
+    return f"{uri.removesuffix(f':{image.tag}')}@{digest}" if digest else uri
+
+
 def _image(uri: str, rest: GoogleRest) -> Iterator[Finding]:
     image = images.parse(uri)
     if image is None:
         return
-    package = quote(image.package, safe="")
-    version = f"versions/{image.digest}" if image.digest else f"tags/{image.tag}"
-    repository = f"v1/projects/{image.project}/locations/{image.location}/repositories/{image.repository}"
     try:
-        rest.get("artifactregistry", f"{repository}/packages/{package}/{version}", f"the image {uri}")
+        _ask_for(image, uri, rest)
     except NotFoundError:
         do = "build it: gcloud builds submit, see docs/cloud-build.md; or --set image=…"
         yield Finding("image-absent", "the image", "one that is there", uri, do)
+
+
+def _ask_for(image: images.Image, uri: str, rest: GoogleRest) -> dict[str, Any]:
+    package = quote(image.package, safe="")
+    version = f"versions/{image.digest}" if image.digest else f"tags/{image.tag}"
+    repository = f"v1/projects/{image.project}/locations/{image.location}/repositories/{image.repository}"
+    return rest.get("artifactregistry", f"{repository}/packages/{package}/{version}", f"the image {uri}")
 
 
 def _quota(job: Job, name: str, needed: int, rest: GoogleRest) -> Iterator[Finding]:
