@@ -244,6 +244,8 @@ WRONG = [
     Wrong("study-metric", "tuning", {f"{STUDY}.metrics.0.goal": "MINIMIZE"}, ("MAXIMIZE", "MINIMIZE")),
     Wrong("study-test", "tuning", {"trialJobSpec.workerPoolSpecs.0.containerSpec.args.2": GONE},
           ("--validation-only", "no test image")),
+    Wrong("study-data", "tuning", {"trialJobSpec.workerPoolSpecs.0.containerSpec.args.3": "--data=auto"},
+          ("--data", "find for itself", "received auto")),
     Wrong("study-trials", "tuning", {"maxTrialCount": GONE}, ("maxTrialCount", "at least 1")),
     Wrong("study-trials", "tuning", {"parallelTrialCount": 21}, ("1 to maxTrialCount, 20", "received 21")),
     Wrong("study-parameter", "tuning", {f"{PARAMETER}.parameterId": "learning_rat"}, ("did you mean learning_rate?",)),

@@ -77,6 +77,7 @@ FROM_THE_FILE = {
     "study": "a tuning job has a study with parameters, and a job for each trial",
     "study-metric": "its objective is val_accuracy, which the trainer reports; never a figure on test",
     "study-test": "its trials look at no test image, and publish nothing",
+    "study-data": "nor does each find its data for itself: no --data auto",
     "study-trials": "so many trials, no more of them at once than there are",
     "study-parameter": "each parameter is a setting that shapes the weights, and leaves the validation images alone",
     "study-range": "each parameter has values, with a scale that fits, and the trainer takes them",

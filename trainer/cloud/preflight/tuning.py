@@ -30,9 +30,13 @@ def check(job: Job, read_flags: ReadFlags) -> Iterator[Finding]:
     if study and not parameters:
         yield Finding("study", "studySpec.parameters", "at least one setting to search", "", "see jobs/tuning.yaml")
     arguments = arguments_of(job.first_pool)
-    if read_flags(arguments, replica_environment(job, {})).values.get("validation_only") is False:
+    settings = read_flags(arguments, replica_environment(job, {})).values
+    if settings.get("validation_only") is False:
         expected = "--validation-only: a trial looks at no test image, and publishes nothing"
         yield Finding("study-test", "args of trialJobSpec", expected, " ".join(arguments), "add it")
+    if settings.get("data") == "auto":
+        expected = "the same data for all trials: each would find for itself what auto stands for"
+        yield Finding("study-data", "args of trialJobSpec --data", expected, "auto", "name the data, or leave it out")
     names = [text(parameter.get("parameterId")) for parameter in parameters]
     for name in dict.fromkeys(name for name in names if name and names.count(name) > 1):
         yield Finding("study-twice", f"studySpec.parameters {name}", "each parameter once", f"{name} again", "keep one")
