@@ -59,6 +59,9 @@ class GateRefusedError(TrainerError):
 
 
 class Interrupted(BaseException):
-    """SIGTERM or SIGINT arrived. A ``BaseException``, so that no library's ``except Exception`` swallows it."""
+    """The work was cut short, by a signal or by what befell the machine; the same command goes on.
+
+    A ``BaseException``, so that no library's ``except Exception`` swallows it.
+    """
 
     exit_code = 9

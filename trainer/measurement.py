@@ -1,6 +1,7 @@
 """What a model does on the data it was made from, asked in a process of its own: the figures that the gates judge."""
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -17,7 +18,7 @@ from trainer.data import idx
 from trainer.data.leakage import find_copies
 from trainer.data.sources import locate
 from trainer.data.split import stratified_split
-from trainer.errors import DataError, GateRefusedError, StorageError, TrainerError, TrainingError
+from trainer.errors import DataError, GateRefusedError, Interrupted, StorageError, TrainerError, TrainingError
 from trainer.evaluation.gap import generalisation_gap
 from trainer.evaluation.metrics import class_performance, classification_metrics
 from trainer.release.evidence import Measured
@@ -76,7 +77,7 @@ def measure(model: Path, parts: Parts) -> tuple[Measured, NDArray[np.intp]]:
     """The figures of the SavedModel in ``model``, and the class it predicts for each test image, int (N,).
 
     Raises GateRefusedError for a graph that must not be loaded, StorageError or TrainingError for an artifact that
-    does not answer as it should.
+    does not answer as it should, Interrupted where the machine did not let it answer.
     """
     answers = ask(model, questions(parts))
     return figures(answers, parts), answers[AS_THEY_ARE].argmax(axis=1)
@@ -130,12 +131,7 @@ def ask(model: Path, questions: Mapping[str, NDArray[np.uint8]]) -> dict[str, ND
                 command, env=_environment(), capture_output=True, text=True, timeout=CLIENT_SECONDS, check=False
             )
         except subprocess.TimeoutExpired as error:
-            raise StorageError(
-                "the artifact does not answer",
-                expected=f"all answers within {CLIENT_SECONDS} s",
-                received="none",
-                do="start the same command again on a machine that is less busy",
-            ) from error
+            raise _cut_short("none in time") from error
         if done.returncode:
             raise _failure(done)
         with np.load(answered) as answers:
@@ -165,16 +161,29 @@ def _environment() -> dict[str, str]:
     }
 
 
-def _failure(done: "subprocess.CompletedProcess[str]") -> TrainerError:
+def _failure(done: "subprocess.CompletedProcess[str]") -> TrainerError | Interrupted:
+    if done.returncode < 0:
+        return _cut_short(signal.Signals(-done.returncode).name)
     last = (done.stderr.strip().splitlines() or ["nothing on stderr"])[-1]
     reason = last.removeprefix("client: ")
     if done.returncode == GateRefusedError.exit_code:
         return GateRefusedError(reason)
+    if done.returncode == Interrupted.exit_code:
+        return _cut_short(reason)
     return StorageError(
         "the artifact does not answer",
         expected="probabilities",
         received=f"{reason} (exit code {done.returncode})",
         do="load it by hand to see why, or train it again",
+    )
+
+
+def _cut_short(received: str) -> Interrupted:
+    """No verdict: a model is not to be refused for what befell the machine."""
+    return Interrupted(
+        "the artifact was not asked to the end, so nothing is known of it – "
+        f"expected all answers within {CLIENT_SECONDS} s – received {received} – "
+        "start the same command again, on a machine that is less busy or has more memory"
     )
 
 

@@ -102,3 +102,14 @@ def test_another_signature_is_none(tmp_path: Path, capsys: pytest.CaptureFixture
 def test_a_folder_without_a_model_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert ask(tmp_path / "none", tmp_path) == 5
     assert "there is no SavedModel" in capsys.readouterr().err
+
+
+def test_a_machine_without_memory_says_nothing_of_the_model(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def greedy(image: Any) -> dict[str, Any]:
+        pixels = tf.reshape(tf.cast(image, tf.float32), (-1, 1)) * SCALE
+        return {"probabilities": tf.matmul(pixels, pixels, transpose_b=True)}
+
+    # A terabyte and more.
+    assert ask(save(tmp_path / "model", greedy), tmp_path, many=IMAGES, one=IMAGES[:1]) == 9
+    assert capsys.readouterr().err.startswith("client: this machine failed: ")
+    assert not (tmp_path / "answers.npz").exists()

@@ -15,7 +15,7 @@ from trainer.artifacts.manifest import Manifest, describe_files, write_manifest
 from trainer.contract import CLASS_NAMES
 from trainer.data import idx
 from trainer.data.split import stratified_split
-from trainer.errors import DataError, StorageError
+from trainer.errors import DataError, Interrupted, StorageError
 from trainer.examination import DataPlace, Examination, Seal, examine, with_comparison
 from trainer.release.gates import GATES, judge
 from trainer.release.signing import sign
@@ -204,7 +204,31 @@ def test_an_artifact_that_is_none_is_not_measured(model: Path) -> None:
     assert "Error parsing message" in found.failed[0].sentence
 
 
-def test_an_artifact_that_does_not_answer_in_time_is_not_measured(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_artifact_that_does_not_answer_in_time_is_not_judged(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(measurement, "CLIENT_SECONDS", 0.01)
-    found = look(model)
-    assert "the artifact does not answer – expected all answers within 0.01 s" in found.failed[0].sentence
+    with pytest.raises(Interrupted, match=r"all answers within 0\.01 s – received none in time – start"):
+        look(model)
+
+
+@pytest.mark.parametrize(
+    ("ending", "received"),
+    [("kill -KILL $$", "SIGKILL"), ("kill -TERM $$", "SIGTERM"), ("echo client: full >&2; exit 9", "full")],
+)
+def test_a_client_that_the_machine_ends_says_nothing_of_the_model(
+    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str, received: str
+) -> None:
+    python = tmp_path / "python"
+    python.write_text(f"#!/bin/sh\n{ending}\n")
+    python.chmod(0o755)
+    monkeypatch.setattr(measurement.sys, "executable", str(python))
+    with pytest.raises(Interrupted, match=f"nothing is known of it – .* – received {received} – start the same"):
+        look(model)
+
+
+def test_a_champion_that_the_machine_lets_not_answer_is_not_damaged(
+    model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(measurement, "CLIENT_SECONDS", 0.01)
+    predicted = DATASET.test.labels.astype(np.intp)
+    with pytest.raises(Interrupted, match="start the same command again"):
+        with_comparison(sound_evidence(), predicted, DATASET.test, open_folder(model))

@@ -6,7 +6,8 @@ loads the SavedModel as TensorFlow Serving does, sends raw bytes to its signatur
 QUESTIONS is an ``.npz`` of images, uint8 (N, 28, 28, 1) each. ANSWERS will be an ``.npz`` with the probabilities
 float32 (N, 10) under the same names, and in ``seconds``, float64 (R,), how long each of R single images took.
 
-The exit code is 7 where the graph holds an op that is not on the allow-list: it is not loaded then.
+The exit code is 7 where the graph holds an op that is not on the allow-list: it is not loaded then. It is 9 where the
+machine is at fault, by its memory or its disk: nothing is known of the model then.
 """
 
 import sys
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 
 from trainer.artifacts.export import ALLOWED_OPS, SIGNATURE, operations
 from trainer.contract import INPUT_NAME, OUTPUT_NAME
-from trainer.errors import GateRefusedError, StorageError, TrainerError
+from trainer.errors import GateRefusedError, Interrupted, StorageError, TrainerError
 
 BATCH_SIZE = 500
 SECONDS = "seconds"
@@ -36,11 +37,13 @@ def main(argv: Sequence[str]) -> int:
         with np.load(questions) as images:
             given: dict[str, Any] = {name: answer(signature, images[name]) for name in images.files}
             given[SECONDS] = time_single_images(signature, images[images.files[0]])
+        np.savez(answers, **given)
     except TrainerError as error:
         return _fail(str(error), error.exit_code)
+    except (MemoryError, OSError, tf.errors.ResourceExhaustedError) as error:
+        return _fail(f"this machine failed: {error}", Interrupted.exit_code)
     except (tf.errors.OpError, TypeError, ValueError, KeyError) as error:
         return _fail(f"the model does not turn raw bytes into probabilities: {error}", StorageError.exit_code)
-    np.savez(answers, **given)
     return 0
 
 
@@ -58,6 +61,8 @@ def load_signature(folder: Path) -> Any:
     try:
         model = tf.saved_model.load(str(folder))
         signature = model.signatures[SIGNATURE]
+    except tf.errors.ResourceExhaustedError:  # The machine's, not the model's.
+        raise
     except (tf.errors.OpError, OSError, KeyError, ValueError) as error:
         raise StorageError(
             "the SavedModel can't be loaded",
