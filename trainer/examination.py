@@ -52,6 +52,7 @@ class Examination:
     manifest: Manifest
     documents: Facts
     verdicts: tuple[Verdict, ...]
+    thresholds: Thresholds
 
     @property
     def failed(self) -> tuple[Verdict, ...]:
@@ -93,7 +94,7 @@ def examine(
         if not evidence.integrity:
             evidence = _with_measurements(evidence, local, place, champion)
     documents = Facts(evidence.params, evidence.metrics, evidence.class_performance, evidence.data_report)
-    return Examination(manifest, documents, judge(evidence, thresholds))
+    return Examination(manifest, documents, judge(evidence, thresholds), thresholds)
 
 
 def read_evidence(local: Path, manifest: Manifest, seal: Seal | None) -> Evidence:

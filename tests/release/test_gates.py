@@ -249,3 +249,9 @@ def test_a_class_that_got_worse_is_named_though_the_whole_got_better() -> None:
     verdict = GATES["champion"](replace(SOUND, comparison=against(right, champion_right)), THRESHOLDS)
     assert verdict.figures["better"]
     assert "; worse beyond chance in Shirt;" in f"{verdict.sentence[:-1]};"
+
+
+@pytest.mark.parametrize("evidence", [SOUND, replace(SOUND, measured=None, unmeasured="for a reason")])
+def test_every_verdict_says_what_was_asked_for(evidence: Evidence) -> None:
+    asked = {verdict.gate: verdict.figures["asked"] for verdict in judge(evidence, THRESHOLDS)}
+    assert asked == {"integrity": {}, "data": {}} | THRESHOLDS.model_dump()

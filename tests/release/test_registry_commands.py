@@ -121,6 +121,40 @@ def test_an_override_is_shown_wherever_the_version_is(at, figures_file):
     assert (labels["approved"], labels["performance"], labels["override"]) == ("yes", "needs-improvement", "yes")
 
 
+def test_other_thresholds_are_shown_wherever_the_version_is(at, filled, figures_file, tmp_path):
+    (tmp_path / "open.yaml").write_text("absolute: {recall_at_least: 0.0}\nlatency: {p95_ms_at_most: 500}")
+    model = make_model(tmp_path / "weak", "weak", seed=2, filters=[16])
+    registered(registry_at(filled), model, gates=tmp_path / "open.yaml")
+    at("import-baseline automl-baseline --metrics", figures_file({"auPrc": 0.9}))
+    said = "with other thresholds: absolute.recall_at_least 0 (0.6), latency.p95_ms_at_most 500 (50)"
+    for words in ("list", "show 2.0.1", "diff 1.0.0 2.0.1", "verify", "compare 2.0.1", "promote 2.0.1", "history"):
+        assert at(words).count(said) == (2 if words.startswith("show") else 1), words
+    shown = json.loads(at("show 2.0.1 --json"))
+    assert shown["labels"]["thresholds"] == "other"
+    recall = {"asked": 0, "default": 0.6}
+    mark = json.loads((model / "release.json").read_text())
+    for other in (shown["other_thresholds"], mark["other_thresholds"]):
+        assert other["absolute.recall_at_least"] == recall
+    event = registry_at(filled).event(registry_at(filled).read().entries["2.0.1"].event)
+    assert event.detail["thresholds"]["absolute"]["recall_at_least"] == 0
+    assert event.detail["thresholds"]["absolute"]["accuracy_low_at_least"] == 0.9
+
+
+def test_an_event_from_before_thresholds_were_kept_is_still_read(at, filled):
+    history = filled / "custom-cnn" / "history"
+    for path in history.iterdir():
+        event = json.loads(path.read_text())
+        event.pop("thresholds", None)
+        path.write_text(json.dumps(event))
+    index = filled / "custom-cnn" / "index.json"
+    document = json.loads(index.read_text())
+    for version in document["versions"]:
+        del version["other_thresholds"]
+    index.write_text(json.dumps(document))
+    for words in ("list", "show 1.1.0", "verify", "promote 1.1.0"):
+        assert "other thresholds" not in at(words)
+
+
 def test_an_approved_version_can_be_made_latest(at):
     at("approve 1.0.0 --make-latest")
     assert line_with(at("list"), "1.0.0").endswith("latest")

@@ -94,6 +94,15 @@ def test_an_override_is_shown_in_vertex_too(go, vertex, versions):  # noqa: ARG0
     )
 
 
+def test_other_thresholds_are_shown_in_vertex_too(go, vertex, versions, tmp_path):
+    (tmp_path / "open.yaml").write_text("absolute: {recall_at_least: 0.0}")
+    registered(versions, make_model(tmp_path / "weak", "weak"), gates=tmp_path / "open.yaml")
+    go("mirror")
+    lenient = held(vertex)["v1-0-4"]
+    assert lenient.labels["thresholds"] == "other"
+    assert lenient.version_description.startswith("Judged with other thresholds: absolute.recall_at_least 0 (0.6)\n\n#")
+
+
 def test_aliases_follow_promotion_and_rollback(go, vertex, versions):  # noqa: ARG001 – there they are
     go("promote", "1.0.0")
     assert aliases(vertex) == {"v1-0-0": ["default", "latest"]}

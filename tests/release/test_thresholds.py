@@ -6,7 +6,7 @@ import yaml
 
 from trainer.errors import SettingsError
 from trainer.release.gates import GATES
-from trainer.release.thresholds import DEFAULTS, load
+from trainer.release.thresholds import DEFAULTS, load, others
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "gates.md"
 
@@ -32,6 +32,16 @@ def test_a_file_replaces_only_what_it_names(tmp_path: Path) -> None:
     assert changed.absolute.accuracy_low_at_least == default.absolute.accuracy_low_at_least
     assert changed.latency.p95_ms_at_most == 5
     assert changed.champion == default.champion
+
+
+def test_what_is_not_the_packages_own_is_named_beside_what_is(tmp_path: Path) -> None:
+    file = tmp_path / "gates.yaml"
+    file.write_text("absolute: {recall_at_least: 0.0, log_loss_at_most: 0.5}\nlatency: {p95_ms_at_most: 5}\n")
+    assert others(load(file)) == {
+        "absolute.recall_at_least": {"asked": 0.0, "default": 0.6},
+        "latency.p95_ms_at_most": {"asked": 5, "default": 50},
+    }
+    assert others(load()) == {}
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from trainer.examination import Examination, Seal
 from trainer.registry.registration import Terms, register
 from trainer.release.history import Entry
 from trainer.release.store import Registry
+from trainer.release.thresholds import load
 from trainer.release.verdict import Verdict
 from trainer.storage import Folder, open_folder
 
@@ -62,11 +63,11 @@ def model_documents(
 class Examiner:
     """An examination that has its result ready: ``failing`` gates refuse, ``better`` says what the champion's does.
 
-    ``asked`` counts how often it was needed.
+    ``gates`` is a file of thresholds, as the command takes it. ``asked`` counts how often it was needed.
     """
 
-    def __init__(self, *failing: str, better: bool = True) -> None:
-        self.failing, self.better, self.asked = failing, better, 0
+    def __init__(self, *failing: str, better: bool = True, gates: Path | None = None) -> None:
+        self.failing, self.better, self.gates, self.asked = failing, better, gates, 0
 
     def __call__(self, folder: Folder, champion: Folder | None, seal: Seal | None) -> Examination:  # noqa: ARG002
         self.asked += 1
@@ -77,11 +78,13 @@ class Examiner:
         verdicts = [Verdict(gate, gate not in self.failing, f"The {gate} gate spoke.", {}) for gate in GATES]
         figures = {"better": self.better or champion is None, "worse": "champion" in self.failing}
         verdicts.append(Verdict("champion", "champion" not in self.failing, "Compared.", figures))
-        return Examination(manifest, Facts(**documents), tuple(verdicts))
+        return Examination(manifest, Facts(**documents), tuple(verdicts), load(self.gates))
 
 
-def registered(registry: Registry, model: Path, *failing: str, better: bool = True, **terms: Any) -> Entry:
-    return register(registry, str(model), Terms(**terms), Examiner(*failing, better=better))
+def registered(
+    registry: Registry, model: Path, *failing: str, better: bool = True, gates: Path | None = None, **terms: Any
+) -> Entry:
+    return register(registry, str(model), Terms(**terms), Examiner(*failing, better=better, gates=gates))
 
 
 def line_with(text: str, start: str) -> str:

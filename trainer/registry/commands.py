@@ -202,6 +202,7 @@ def describe(registry: Registry, index: Index, entry: Entry) -> dict[str, Any]:
         "labels": labels(entry, index),
         "is_latest": entry.version == index.latest,
         "override": asdict(entry.override) if entry.override else None,
+        "other_thresholds": entry.other_thresholds,
         "figures": entry.figures,
         "verdicts": [verdict.as_dict() for verdict in entry.verdicts],
         "registered": {"who": entry.who, "when": entry.when, "why": entry.why},

@@ -113,10 +113,7 @@ def register(registry: Registry, model: str, terms: Terms, examine: Examine) -> 
         except GateRefusedError as error:
             _mark(source, registry, {"version": None, "approved": False, "reason": str(error)})
             raise
-    override = asdict(entry.override) if entry.override else None
-    verdicts = [verdict.as_dict() for verdict in entry.verdicts]
-    mark = {"version": entry.version, "approved": entry.approved, "override": override, "verdicts": verdicts}
-    _mark(source, registry, mark)
+    _mark(source, registry, _fate(entry))
     return entry
 
 
@@ -181,6 +178,8 @@ def _seal(candidate: _Candidate, public_key: Path | None) -> "Seal | None":
 
 
 def _content(candidate: _Candidate, examination: "Examination") -> Content:
+    from trainer.release.thresholds import others
+
     documents = examination.documents
     test: Mapping[str, Any] = documents.metrics.get("test") or {}
     network, silent = setting_names()
@@ -190,6 +189,8 @@ def _content(candidate: _Candidate, examination: "Examination") -> Content:
         makings=makings(documents.params, documents.data_report, network=network, ignored={*silent, "seed"}),
         figures={name: test[name] for name in HEADLINE if name in test},
         verdicts=examination.verdicts,
+        thresholds=examination.thresholds.model_dump(),
+        other_thresholds=others(examination.thresholds),
         signed=candidate.signature is not None,
     )
 
@@ -211,6 +212,16 @@ def _not_intact(found: str) -> GateRefusedError:
         received=found,
         do="train it again, or restore it; this can't be overridden",
     )
+
+
+def _fate(entry: Entry) -> dict[str, Any]:
+    return {
+        "version": entry.version,
+        "approved": entry.approved,
+        "override": asdict(entry.override) if entry.override else None,
+        "other_thresholds": entry.other_thresholds,
+        "verdicts": [verdict.as_dict() for verdict in entry.verdicts],
+    }
 
 
 def _mark(source: Folder, registry: Registry, mark: Mapping[str, Any]) -> None:

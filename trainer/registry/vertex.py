@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from trainer.contract import METADATA_DIR
 from trainer.errors import SettingsError
 from trainer.registry.commands import read_documents
+from trainer.registry.views import in_words
 from trainer.release.history import Entry, Index, labels
 from trainer.release.store import Registry
 
@@ -67,7 +68,10 @@ class Mirror:
 
 def _description(entry: Entry, card: str) -> str:
     """The model card, below what must not be overlooked."""
-    if entry.override is None:
-        return card
-    gates = ", ".join(verdict.gate for verdict in entry.failed)
-    return f"Refused by {gates}; approved all the same by {entry.override.who}: {entry.override.reason}\n\n{card}"
+    cautions = []
+    if entry.override:
+        gates = ", ".join(verdict.gate for verdict in entry.failed)
+        cautions.append(f"Refused by {gates}; approved all the same by {entry.override.who}: {entry.override.reason}")
+    if entry.other_thresholds:
+        cautions.append(f"Judged {in_words(entry.other_thresholds)}")
+    return "\n\n".join([*cautions, card])

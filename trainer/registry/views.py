@@ -57,13 +57,21 @@ def _remark(version: Document) -> Cell:
     refused = [verdict["gate"] for verdict in version["verdicts"] if not verdict["passed"]]
     if refused:
         remarks.append(f"refused by {', '.join(refused)}")
-    if version["override"]:
-        remarks.append(_override(version["override"]))
-    return Cell("; ".join(remarks), "caution" if version["override"] else "")
+    cautions = _cautions(version)
+    return Cell("; ".join([*remarks, *cautions]), "caution" if cautions else "")
 
 
-def _override(override: Document) -> str:
-    return f"approved all the same by {override['who']}: {override['reason']}"
+def _cautions(version: Document) -> list[str]:
+    """What must not be overlooked wherever a version is shown."""
+    override, thresholds = version["override"], version["other_thresholds"]
+    said = [f"approved all the same by {override['who']}: {override['reason']}"] if override else []
+    return [*said, in_words(thresholds)] if thresholds else said
+
+
+def in_words(thresholds: Document) -> str:
+    """``with other thresholds: absolute.recall_at_least 0 (0.6)``: what was asked for, and the package's own."""
+    pairs = [f"{name} {limit['asked']:g} ({limit['default']:g})" for name, limit in thresholds.items()]
+    return f"with other thresholds: {', '.join(pairs)}"
 
 
 def _about(document: Document, page: Page) -> list[str]:
@@ -71,8 +79,7 @@ def _about(document: Document, page: Page) -> list[str]:
     lines = [f"{document['name']} {document['version']}: {labels}"]
     if document.get("withdrawn"):
         lines.append(f"{document['withdrawn']} is no longer in production")
-    if document["override"]:
-        lines.append(page.paint(Cell(_override(document["override"]), "caution")))
+    lines += [page.paint(Cell(caution, "caution")) for caution in _cautions(document)]
     lines.append(f"latest {document['latest'] or DASH}, in production {document['production'] or DASH}")
     return ["\n".join(lines + [f"Vertex AI: {name}" for name in document.get("vertex", ())])]
 
@@ -118,6 +125,8 @@ def _reason(line: Document) -> str:
     parts = [line["why"]]
     if line.get("override") and line["override"] != line["why"]:
         parts.append(f"override: {line['override']}")
+    if line.get("other_thresholds"):
+        parts.append(in_words(line["other_thresholds"]))
     if line.get("restored"):
         parts.append(f"{line['restored']} is in production again")
     if line.get("latest"):
@@ -147,7 +156,7 @@ def _diff(document: Document, page: Page) -> list[str]:
 
 def _status(version: Document) -> str:
     labels = ", ".join(f"{name} {value}" for name, value in version["labels"].items())
-    return f"{labels}; {_override(version['override'])}" if version["override"] else labels
+    return "; ".join([labels, *_cautions(version)])
 
 
 def _change(row: Document, *, good_if_higher: bool) -> Cell:
@@ -186,8 +195,7 @@ def _compare(document: Document, page: Page) -> list[str]:
     notes = ["The difference is ours minus theirs. Average precision is no accuracy: each is compared with its like."]
     if not document["same_images"]:
         notes.append("The baseline is not known to have been tested on the same images: compare with care.")
-    if ours["override"]:
-        notes.append(f"Version {ours['version']}: {_override(ours['override'])}.")
+    notes += [f"Version {ours['version']}: {caution}." for caution in _cautions(ours)]
     header = ("metric, on test", f"version {ours['version']}", f"{theirs['name']} {theirs['version']}", "difference")
     return [page.table((*header, "remark"), rows), "\n".join(notes)]
 

@@ -5,7 +5,7 @@ command) went by: where what matters has changed since, the answer is an error i
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from trainer.errors import GateRefusedError, SettingsError, StorageError
@@ -23,13 +23,18 @@ class MovedError(StorageError):
 
 @dataclass(frozen=True)
 class Content:
-    """A model, or a baseline, on its way into the registry; ``digest`` is that of its manifest."""
+    """A model, or a baseline, on its way into the registry; ``digest`` is that of its manifest.
+
+    ``thresholds``: what the gates asked for, by gate; ``other_thresholds``: which of them were not the package's own.
+    """
 
     digest: str
     run_id: str
     makings: Makings
     figures: Mapping[str, Any]
     verdicts: Sequence[Verdict] = ()
+    thresholds: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    other_thresholds: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     signed: bool = False
     baseline: bool = False
 
@@ -96,8 +101,11 @@ def register(
         "makings": asdict(content.makings),
         "signed": content.signed,
         "verdicts": [verdict.as_dict() for verdict in content.verdicts],
+        "thresholds": content.thresholds,
         "figures": content.figures,
     }
+    if content.other_thresholds:
+        detail["other_thresholds"] = content.other_thresholds
     version = index.reserved[content.digest].version
     if content.failed and wishes.reason:
         detail["override"] = wishes.reason

@@ -10,7 +10,7 @@ from trainer.release.verdict import Verdict
 from trainer.release.versions import Makings
 
 #: What of an event's detail is kept in the index, for ``history`` to show.
-_JOURNALLED = ("override", "latest", "restored")
+_JOURNALLED = ("override", "other_thresholds", "latest", "restored")
 
 
 def fold(index: Index, event: Event) -> Index:
@@ -66,6 +66,7 @@ def _register(index: Index, event: Event) -> Index:
         event=event.number,
         override=_override(event),
         baseline=event.kind == "import",
+        other_thresholds=detail.get("other_thresholds", {}),
     )
     reserved = {digest: item for digest, item in index.reserved.items() if digest != entry.digest}
     entries = {**index.entries, entry.version: entry}

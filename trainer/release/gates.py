@@ -1,6 +1,7 @@
 """The gates, in the order in which they are reported."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from trainer.release.evidence import Evidence
 from trainer.release.gates_champion import champion
@@ -28,5 +29,7 @@ GATES: Mapping[str, Gate] = {
 
 
 def judge(evidence: Evidence, thresholds: Thresholds) -> tuple[Verdict, ...]:
-    """Every gate's verdict: none is left out because another one refused."""
-    return tuple(gate(evidence, thresholds) for gate in GATES.values())
+    """Every gate's verdict, with what it asks for: none is left out because another one refused."""
+    asked = thresholds.model_dump()
+    verdicts = (gate(evidence, thresholds) for gate in GATES.values())
+    return tuple(replace(item, figures={**item.figures, "asked": asked.get(item.gate, {})}) for item in verdicts)

@@ -93,6 +93,8 @@ class Entry:
         figures: the headline figures on test: numbers, or ``{"value", "low", "high"}``.
         signed: whether a signature was made.
         event: number of the event that registered it.
+        other_thresholds: what its gates were asked for instead of the package's own thresholds, by gate and name:
+            ``asked`` and ``default``.
     """
 
     version: str
@@ -108,6 +110,7 @@ class Entry:
     event: int
     override: Override | None = None
     baseline: bool = False
+    other_thresholds: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
     @property
     def failed(self) -> tuple[Verdict, ...]:
@@ -219,4 +222,6 @@ def labels(entry: Entry, index: Index) -> dict[str, str]:
         marks["performance"] = "needs-improvement" if entry.failed else "ok"
     if entry.override:
         marks["override"] = "yes"
+    if entry.other_thresholds:
+        marks["thresholds"] = "other"
     return marks

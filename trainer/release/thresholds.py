@@ -84,6 +84,17 @@ def load(path: Path | None = None) -> Thresholds:
         ) from error
 
 
+def others(asked: Thresholds) -> dict[str, dict[str, float]]:
+    """What is not as the package has it: ``{"absolute.recall_at_least": {"asked": 0.0, "default": 0.6}}``."""
+    own = load().model_dump()
+    return {
+        f"{gate}.{name}": {"asked": value, "default": own[gate][name]}
+        for gate, table in asked.model_dump().items()
+        for name, value in table.items()
+        if value != own[gate][name]
+    }
+
+
 def _read(path: Path) -> dict[str, Any]:
     import yaml
 
