@@ -67,8 +67,8 @@ def history(registry: Registry, _: argparse.Namespace) -> Report:
 
 
 def diff(registry: Registry, options: argparse.Namespace) -> Report:
+    from trainer.registry.candidate import setting_names
     from trainer.registry.differences import differences
-    from trainer.registry.registration import setting_names
 
     _, silent = setting_names()
     index = registry.read()

@@ -4,7 +4,6 @@ Everything is done on one private copy, so that what is examined is what is sign
 is one that may have been done before: a process that is killed anywhere and started again ends in the same state.
 """
 
-import hashlib
 import json
 import logging
 import tempfile
@@ -14,16 +13,16 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from trainer.artifacts.manifest import Manifest
 from trainer.artifacts.manifest import verify as verify_files
-from trainer.contract import MANIFEST_NAME, RELEASE_NAME
+from trainer.contract import RELEASE_NAME
 from trainer.errors import GateRefusedError, StorageError
+from trainer.registry.candidate import Candidate, content_of, seal_of, take_copy
 from trainer.registry.champion import find_champion
 from trainer.release import decisions, signing
-from trainer.release.decisions import Content, MovedError, Wishes
+from trainer.release.decisions import MovedError, Wishes
 from trainer.release.history import Entry
 from trainer.release.store import Registry, is_version
-from trainer.release.versions import Version, makings
+from trainer.release.versions import Version
 from trainer.storage import Folder, open_folder
 
 if TYPE_CHECKING:
@@ -31,11 +30,6 @@ if TYPE_CHECKING:
 
 #: Judges the copy in the first folder against the champion in the second, if there is one.
 Examine = Callable[[Folder, Folder | None, "Seal | None"], "Examination"]
-
-HEADLINE = (
-    *("n", "accuracy", "log_loss"),
-    *("average_precision_macro", "average_precision_micro", "roc_auc_macro", "roc_auc_micro"),
-)
 
 log = logging.getLogger("trainer.registration")
 
@@ -48,17 +42,6 @@ class Terms:
     version: Version | None = None
     signing_key: Path | None = None
     public_key: Path | None = None
-
-
-@dataclass(frozen=True)
-class _Candidate:
-    """The private copy of a model folder, and its signature if there is a key to make one."""
-
-    folder: Folder
-    path: Path
-    manifest: Manifest
-    digest: str
-    signature: Path | None
 
 
 def examination_of(data: str | None, fashion_mnist_dir: Path | None, cache_dir: Path, gates: Path | None) -> Examine:
@@ -103,7 +86,7 @@ def register(registry: Registry, model: str, terms: Terms, examine: Examine) -> 
     source = open_folder(model)
     with tempfile.TemporaryDirectory(prefix="trainer-register-") as scratch:
         log.info("looking at %s", source.uri)
-        candidate = _copy(source, Path(scratch), terms.signing_key)
+        candidate = take_copy(source, Path(scratch), terms.signing_key)
         known = registry.read().with_digest(candidate.digest)
         try:
             if known is None:
@@ -117,19 +100,7 @@ def register(registry: Registry, model: str, terms: Terms, examine: Examine) -> 
     return entry
 
 
-def _copy(source: Folder, scratch: Path, signing_key: Path | None) -> _Candidate:
-    from trainer.examination import fetch
-
-    path = scratch / "model"
-    manifest = fetch(source, path)
-    digest = hashlib.sha256((path / MANIFEST_NAME).read_bytes()).hexdigest()
-    signature = scratch / "signature" if signing_key else None
-    if signing_key and signature:
-        signing.sign(path, signature, signing_key)
-    return _Candidate(open_folder(path), path, manifest, digest, signature)
-
-
-def _admit_again(registry: Registry, known: Entry, candidate: _Candidate, terms: Terms) -> Entry:
+def _admit_again(registry: Registry, known: Entry, candidate: Candidate, terms: Terms) -> Entry:
     """What is known is not examined again. It may be signed, approved or become ``latest``, if that is asked for."""
     log.info("this model is registered already, as version %s", known.version)
     decisions.check_asked(known.version, terms.version)
@@ -145,14 +116,14 @@ def _admit_again(registry: Registry, known: Entry, candidate: _Candidate, terms:
     return seen.entries[known.version]
 
 
-def _admit(registry: Registry, candidate: _Candidate, terms: Terms, examine: Examine) -> Entry:
+def _admit(registry: Registry, candidate: Candidate, terms: Terms, examine: Examine) -> Entry:
     while True:
         champion = find_champion(registry)
         champion_folder = registry.version_folder(champion) if champion else None
-        examination = examine(candidate.folder, champion_folder, _seal(candidate, terms.public_key))
+        examination = examine(candidate.folder, champion_folder, seal_of(candidate, terms.public_key))
         if not examination.intact:
             raise _not_intact(decisions.sentences(examination.failed))
-        content = _content(candidate, examination)
+        content = content_of(candidate, examination)
         decide = partial(
             decisions.register,
             content=content,
@@ -169,40 +140,6 @@ def _admit(registry: Registry, candidate: _Candidate, terms: Terms, examine: Exa
             return registry.append(decide).entries[version.version]
         except MovedError:
             log.info("another version has become latest meanwhile: comparing with that one")
-
-
-def _seal(candidate: _Candidate, public_key: Path | None) -> "Seal | None":
-    from trainer.examination import Seal
-
-    return Seal(public_key, candidate.signature) if public_key else None
-
-
-def _content(candidate: _Candidate, examination: "Examination") -> Content:
-    from trainer.release.thresholds import others
-
-    documents = examination.documents
-    test: Mapping[str, Any] = documents.metrics.get("test") or {}
-    network, silent = setting_names()
-    return Content(
-        digest=candidate.digest,
-        run_id=candidate.manifest.run_id,
-        makings=makings(documents.params, documents.data_report, network=network, ignored={*silent, "seed"}),
-        figures={name: test[name] for name in HEADLINE if name in test},
-        verdicts=examination.verdicts,
-        thresholds=examination.thresholds.model_dump(),
-        other_thresholds=others(examination.thresholds),
-        signed=candidate.signature is not None,
-    )
-
-
-def setting_names() -> tuple[set[str], set[str]]:
-    """The settings that describe the network, and those that leave the weights alone: places, logs and the like."""
-    from trainer.fields import about
-    from trainer.settings import FIELDS
-
-    facts = {name: about(field) for name, field in FIELDS.items()}
-    network = {name for name, item in facts.items() if item.group == "network"}
-    return network, {name for name, item in facts.items() if not item.shapes_result}
 
 
 def _not_intact(found: str) -> GateRefusedError:
