@@ -154,12 +154,12 @@ def test_a_rollback_restores_what_was_seen_to_be_before(two):
 
 def test_a_signature_that_comes_later_is_recorded_once(two):
     assert not two.entries["1.0.0"].signed
-    index = apply(two, decisions.sign(two, "1.0.0"))
+    index = apply(two, decisions.sign(two, "1.0.0", anew=False))
     assert index.entries["1.0.0"].signed
-    assert decisions.sign(index, "1.0.0") is None
+    assert decisions.sign(index, "1.0.0", anew=False) is None
 
 
-@pytest.mark.parametrize("kind", ["approve", "sign", "register", "reserve"])
+@pytest.mark.parametrize("kind", ["approve", "sign", "register", "reserve", "examine", "restore"])
 def test_an_event_that_does_not_fit_is_a_failure_in_one_line(two, kind):
     with pytest.raises(StorageError, match="event 5 of the registry can't be used – expected a version that was"):
         fold(two, Event(5, kind, "7.0.0", "me", "now", "", {}))

@@ -82,7 +82,7 @@ def test_the_folder_it_came_from_is_marked(root, model):
     mark = mark_of(model)
     assert (mark["version"], mark["approved"], mark["override"]) == ("1.0.0", False, None)
     assert [verdict["gate"] for verdict in mark["verdicts"] if not verdict["passed"]] == ["absolute"]
-    registered(registry, model, wishes=Wishes(reason="a demo"))
+    registered(registry, model, "absolute", wishes=Wishes(reason="a demo"))
     assert mark_of(model)["override"]["reason"] == "a demo"
 
 

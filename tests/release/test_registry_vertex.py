@@ -7,10 +7,11 @@ import grpc
 import pytest
 
 from tests.support.predictions import predictions
-from tests.support.registries import make_model, registered, registry_at
+from tests.support.registries import Examiner, make_model, registered, registry_at
 from tests.support.vertex_server import VertexServer, vertex_server
 from trainer.errors import GateRefusedError, StorageError
 from trainer.evaluation.metrics import classification_metrics
+from trainer.registry import registration
 from trainer.registry.commandline import parse
 from trainer.registry.run import run
 from trainer.registry.vertex import Mirror
@@ -94,6 +95,15 @@ def test_an_override_is_shown_in_vertex_too(go, vertex, versions):  # noqa: ARG0
     )
 
 
+def test_an_override_that_is_not_needed_any_more_is_taken_back_in_vertex(go, vertex, versions, tmp_path):
+    go("mirror")
+    registered(versions, tmp_path / "3")
+    go("mirror")
+    labels = held(vertex)["v1-0-3"].labels
+    assert ("override" in labels, labels["performance"]) == (False, "ok")
+    assert held(vertex)["v1-0-3"].version_description == "# Model card of 3"
+
+
 def test_other_thresholds_are_shown_in_vertex_too(go, vertex, versions, tmp_path):
     (tmp_path / "open.yaml").write_text("absolute: {recall_at_least: 0.0}")
     registered(versions, make_model(tmp_path / "weak", "weak"), gates=tmp_path / "open.yaml")
@@ -173,12 +183,14 @@ def test_vertex_follows_no_cache_that_was_edited(go, vertex, versions):  # noqa:
         assert aliases(vertex) == {"v1-0-0": ["default", "latest"]}
 
 
-def test_a_refusal_counts_for_more_than_what_vertex_says(go, vertex, versions, tmp_path, caplog):  # noqa: ARG001
+def test_a_refusal_counts_for_more_than_what_vertex_says(go, vertex, versions, tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr(registration, "examination_of", lambda *_: Examiner("absolute"))
     go("promote", "1.0.0")
     vertex.fail_next(1, grpc.StatusCode.PERMISSION_DENIED)
     report = go("register", str(tmp_path / "2"))
     assert isinstance(report.failure, GateRefusedError)
     assert report.document["version"] == "1.0.2"
+    assert versions.read().journal[-1]["kind"] == "examine"
     assert "Vertex AI denies access" in caplog.text
 
 

@@ -16,7 +16,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from trainer.cloud.vertex_errors import REGISTRY, patience
 from trainer.cloud.vertex_evaluation import SCHEMA, evaluation_metrics
-from trainer.cloud.vertex_names import alias_of, check_version, description_of, identity_labels, serving_image
+from trainer.cloud.vertex_names import (
+    PASSING_LABELS,
+    alias_of,
+    check_version,
+    description_of,
+    identity_labels,
+    serving_image,
+)
 from trainer.errors import GateRefusedError, StorageError
 from trainer.google_errors import google_errors
 
@@ -190,10 +197,11 @@ class VertexRegistry:
                 continue
 
     def _describe(self, model: "Model", version: ModelVersion) -> None:
-        """Labels that somebody else has put there stay."""
+        """Labels that somebody else has put there stay; ours go when there is no reason for them any more."""
         from google.cloud.aiplatform_v1.types import Model
 
-        labels = {**model.labels, **version.labels, **identity_labels(version)}
+        kept = {name: value for name, value in model.labels.items() if name not in PASSING_LABELS}
+        labels = {**kept, **version.labels, **identity_labels(version)}
         description = description_of(version)
         if labels == dict(model.labels) and description == model.version_description:
             return

@@ -19,6 +19,9 @@ _LABEL_KEY = re.compile(r"(?!vertex-ai-|goog-)[a-z][a-z0-9_-]{0,62}")
 _LABEL_VALUE = re.compile(r"[a-z0-9_-]{0,63}")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
+#: Labels that a version has only as long as there is reason to.
+PASSING_LABELS = frozenset({"override", "thresholds"})
+
 
 def check_version(version: "ModelVersion") -> None:
     """Raises SettingsError for what Vertex would refuse, or could not serve."""

@@ -249,7 +249,7 @@ def _check_files(registry: Registry, entry: Entry, public_key: Path | None) -> N
             f"version {entry.version} is not what was registered",
             expected="the files of its manifest",
             received="; ".join(faults),
-            do="restore its files, or register the model again",
+            do="register the same model again, which puts its files back, and with --signing-key its signature",
         )
     if public_key is None:
         log.info("its files are those that were registered; no public key is set up, so no signature was checked")

@@ -19,7 +19,7 @@ from trainer.errors import GateRefusedError, StorageError
 from trainer.registry.candidate import Candidate, content_of, seal_of, take_copy
 from trainer.registry.champion import find_champion
 from trainer.release import decisions, signing
-from trainer.release.decisions import MovedError, Wishes
+from trainer.release.decisions import Content, MovedError, Wishes
 from trainer.release.history import Entry
 from trainer.release.store import Registry, is_version
 from trainer.release.versions import Version
@@ -92,7 +92,7 @@ def register(registry: Registry, model: str, terms: Terms, examine: Examine) -> 
             if known is None:
                 entry = _admit(registry, candidate, terms, examine)
             else:
-                entry = _admit_again(registry, known, candidate, terms)
+                entry = _admit_again(registry, known, candidate, terms, examine)
         except GateRefusedError as error:
             _mark(source, registry, {"version": None, "approved": False, "reason": str(error)})
             raise
@@ -100,46 +100,83 @@ def register(registry: Registry, model: str, terms: Terms, examine: Examine) -> 
     return entry
 
 
-def _admit_again(registry: Registry, known: Entry, candidate: Candidate, terms: Terms) -> Entry:
-    """What is known is not examined again. It may be signed, approved or become ``latest``, if that is asked for."""
+def _admit_again(registry: Registry, known: Entry, candidate: Candidate, terms: Terms, examine: Examine) -> Entry:
+    """What is known gets what it lacks: its files, a signature, better verdicts, the approval that is asked for."""
     log.info("this model is registered already, as version %s", known.version)
     decisions.check_asked(known.version, terms.version)
     faults = verify_files(candidate.folder, candidate.manifest)
     if faults:
         raise _not_intact("; ".join(faults))
-    if candidate.signature and not known.signed:
-        registry.publish_signature(candidate.signature, known.version)
-        registry.append(lambda index: decisions.sign(index, known.version))
+    _put_back(registry, known, candidate)
+    _sign_again(registry, known, candidate, terms.public_key)
+    if known.failed:
+        _examine_again(registry, known.version, candidate, terms, examine)
+    else:
+        log.info("it passed every gate, and is not examined again")
     seen, wishes = registry.read(), terms.wishes
-    if wishes.reason or (wishes.make_latest and known.approved):
+    if wishes.reason or (wishes.make_latest and seen.entries[known.version].approved):
         seen = registry.append(lambda index: decisions.approve(index, known.version, seen=seen, wishes=wishes))
     return seen.entries[known.version]
+
+
+def _put_back(registry: Registry, known: Entry, candidate: Candidate) -> None:
+    """The version's own files, if they are not what they were: by its digest, the candidate's are."""
+    faults = registry.faults(known, None)
+    if faults:
+        # Written down first: no version's files change without an event that says why.
+        registry.append(lambda _: decisions.restore(known.version, "; ".join(faults)))
+        registry.restore(candidate.path, known.version)
+
+
+def _sign_again(registry: Registry, known: Entry, candidate: Candidate, public_key: Path | None) -> None:
+    """Where there is a key: a version that has no signature, or one that does not hold any more."""
+    if candidate.signature is None:
+        return
+    if public_key:
+        signing.check(candidate.path, candidate.signature, public_key)
+    if registry.signature_faults(known, public_key):
+        registry.append(partial(decisions.sign, asked=known.version, anew=known.signed))
+        registry.publish_signature(candidate.signature, known.version)
+
+
+def _examine_again(registry: Registry, version: str, candidate: Candidate, terms: Terms, examine: Examine) -> None:
+    """What refused it may have been the machine's, or the thresholds may be others now: new verdicts, kept as such."""
+    while (champion := find_champion(registry)) != version:
+        content, takes_over = _judge(registry, champion, candidate, terms, examine)
+        decide = partial(decisions.examine, takes_over=takes_over, champion=champion, why=terms.wishes.why)
+        try:
+            registry.append(partial(decide, content=content))
+            return
+        except MovedError:
+            log.info("another version has become latest meanwhile: comparing with that one")
+    log.info("it is the champion, which there is nothing to compare with: it is not examined again")
 
 
 def _admit(registry: Registry, candidate: Candidate, terms: Terms, examine: Examine) -> Entry:
     while True:
         champion = find_champion(registry)
-        champion_folder = registry.version_folder(champion) if champion else None
-        examination = examine(candidate.folder, champion_folder, seal_of(candidate, terms.public_key))
-        if not examination.intact:
-            raise _not_intact(decisions.sentences(examination.failed))
-        content = content_of(candidate, examination)
-        decide = partial(
-            decisions.register,
-            content=content,
-            takes_over=examination.takes_over,
-            champion=champion,
-            wishes=terms.wishes,
-        )
+        content, takes_over = _judge(registry, champion, candidate, terms, examine)
+        decide = partial(decisions.register, takes_over=takes_over, champion=champion, wishes=terms.wishes)
         index = registry.append(partial(decisions.reserve, content=content, asked=terms.version))
         version = index.with_digest(content.digest) or index.reserved[content.digest]
         registry.publish(candidate.path, version.version)
         if candidate.signature:
             registry.publish_signature(candidate.signature, version.version)
         try:
-            return registry.append(decide).entries[version.version]
+            return registry.append(partial(decide, content=content)).entries[version.version]
         except MovedError:
             log.info("another version has become latest meanwhile: comparing with that one")
+
+
+def _judge(
+    registry: Registry, champion: str | None, candidate: Candidate, terms: Terms, examine: Examine
+) -> tuple[Content, bool]:
+    """What was found, and whether the candidate takes over from the ``champion``. Raises as ``register``."""
+    champion_folder = registry.version_folder(champion) if champion else None
+    examination = examine(candidate.folder, champion_folder, seal_of(candidate, terms.public_key))
+    if not examination.intact:
+        raise _not_intact(decisions.sentences(examination.failed))
+    return content_of(candidate, examination), examination.takes_over
 
 
 def _not_intact(found: str) -> GateRefusedError:

@@ -100,12 +100,9 @@ def register(
         "run_id": content.run_id,
         "makings": asdict(content.makings),
         "signed": content.signed,
-        "verdicts": [verdict.as_dict() for verdict in content.verdicts],
-        "thresholds": content.thresholds,
         "figures": content.figures,
+        **_findings(content),
     }
-    if content.other_thresholds:
-        detail["other_thresholds"] = content.other_thresholds
     version = index.reserved[content.digest].version
     if content.failed and wishes.reason:
         detail["override"] = wishes.reason
@@ -113,6 +110,20 @@ def register(
         detail["latest"] = version
     why = wishes.why or _why(content, takes_over=takes_over, champion=champion, wishes=wishes)
     return Change("import" if content.baseline else "register", version, why, detail)
+
+
+def examine(index: Index, content: Content, *, takes_over: bool, champion: str | None, why: str) -> Change | None:
+    """New verdicts of a version that a gate refused; None if it passes by now. Raises MovedError as ``register``."""
+    entry = index.with_digest(content.digest)
+    if entry is None or not entry.failed:
+        return None
+    if not content.failed and index.latest != champion:
+        raise _moved("latest", champion, index.latest)
+    detail = _findings(content)
+    if takes_over:
+        detail["latest"] = entry.version
+    why = why or _why(content, takes_over=takes_over, champion=champion, wishes=Wishes())
+    return Change("examine", entry.version, why, detail)
 
 
 def approve(index: Index, asked: str, *, seen: Index, wishes: Wishes) -> Change | None:
@@ -131,10 +142,18 @@ def approve(index: Index, asked: str, *, seen: Index, wishes: Wishes) -> Change 
     return Change("approve", entry.version, why, detail) if detail else None
 
 
-def sign(index: Index, asked: str) -> Change | None:
-    """Record that a version got a signature which was registered without one; None if it has one."""
+def sign(index: Index, asked: str, *, anew: bool) -> Change | None:
+    """A version gets a signature which has none; None if it has one, unless it is to be signed ``anew``."""
     entry = resolve(index, asked)
-    return None if entry.signed else Change("sign", entry.version, "registered before there was a key")
+    if not entry.signed:
+        return Change("sign", entry.version, "registered before there was a key")
+    why = "signed anew: its signature was lost, or does not hold for this key"
+    return Change("sign", entry.version, why) if anew else None
+
+
+def restore(version: str, faults: str) -> Change:
+    """Its files are copied anew next."""
+    return Change("restore", version, f"its files are put back: {faults}")
 
 
 def promote(index: Index, asked: str, *, seen: Index, why: str) -> Change | None:
@@ -180,6 +199,15 @@ def refusal(entry: Entry, *, do: str) -> GateRefusedError:
 
 def sentences(failed: Sequence[Verdict]) -> str:
     return "; ".join(f"{verdict.gate}: {verdict.sentence.removesuffix('.')}" for verdict in failed)
+
+
+def _findings(content: Content) -> dict[str, Any]:
+    """What an event keeps of an examination."""
+    found: dict[str, Any] = {
+        "verdicts": [verdict.as_dict() for verdict in content.verdicts],
+        "thresholds": content.thresholds,
+    }
+    return found | ({"other_thresholds": content.other_thresholds} if content.other_thresholds else {})
 
 
 def _artifact(index: Index, asked: str) -> Entry:

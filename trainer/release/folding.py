@@ -51,13 +51,12 @@ def _reserve(index: Index, event: Event) -> Index:
 
 def _register(index: Index, event: Event) -> Index:
     detail = event.detail
-    verdicts = [Verdict(item["gate"], item["passed"], item["sentence"], {}) for item in detail["verdicts"]]
     entry = Entry(
         version=event.version,
         digest=detail["digest"],
         run_id=detail["run_id"],
         makings=Makings(**detail["makings"]),
-        verdicts=tuple(verdicts),
+        verdicts=_verdicts(event),
         figures=detail["figures"],
         signed=detail["signed"],
         who=event.who,
@@ -73,6 +72,19 @@ def _register(index: Index, event: Event) -> Index:
     return replace(_move_latest(index, event), entries=entries, reserved=reserved)
 
 
+def _examine(index: Index, event: Event) -> Index:
+    entry, verdicts = index.entries[event.version], _verdicts(event)
+    refused = any(not verdict.passed for verdict in verdicts)
+    entry = replace(
+        entry,
+        verdicts=verdicts,
+        other_thresholds=event.detail.get("other_thresholds", {}),
+        event=event.number,
+        override=entry.override if refused else None,
+    )
+    return replace(_move_latest(index, event), entries={**index.entries, entry.version: entry})
+
+
 def _approve(index: Index, event: Event) -> Index:
     entry = index.entries[event.version]
     entry = replace(entry, override=_override(event) or entry.override)
@@ -82,6 +94,13 @@ def _approve(index: Index, event: Event) -> Index:
 def _sign(index: Index, event: Event) -> Index:
     entry = replace(index.entries[event.version], signed=True)
     return replace(index, entries={**index.entries, entry.version: entry})
+
+
+def _restore(index: Index, event: Event) -> Index:
+    """Its files are what they were, and so is all that is known of it."""
+    if event.version not in index.entries:
+        raise KeyError(event.version)
+    return index
 
 
 def _promote(index: Index, event: Event) -> Index:
@@ -96,6 +115,11 @@ def _move_latest(index: Index, event: Event) -> Index:
     return replace(index, latest=event.detail.get("latest", index.latest))
 
 
+def _verdicts(event: Event) -> tuple[Verdict, ...]:
+    """Without their figures."""
+    return tuple(Verdict(item["gate"], item["passed"], item["sentence"], {}) for item in event.detail["verdicts"])
+
+
 def _override(event: Event) -> Override | None:
     reason = event.detail.get("override")
     return Override(event.who, event.when, reason) if reason else None
@@ -105,7 +129,9 @@ _FOLDS = {
     "reserve": _reserve,
     "register": _register,
     "import": _register,
+    "examine": _examine,
     "approve": _approve,
+    "restore": _restore,
     "sign": _sign,
     "promote": _promote,
     "rollback": _rollback,

@@ -24,7 +24,8 @@ class Change:
     """What is about to happen; it becomes an event when it gets its number.
 
     ``kind``: ``reserve`` (a version for this content, before its files are copied), ``register``, ``import`` (a
-    baseline), ``approve``, ``sign``, ``promote`` or ``rollback``. ``detail`` is JSON-able; its keys are the kind's own.
+    baseline), ``examine`` (again), ``approve``, ``restore`` (its files), ``sign``, ``promote`` or ``rollback``.
+    ``detail`` is JSON-able; its keys are the kind's own.
     """
 
     kind: str
@@ -92,7 +93,7 @@ class Entry:
         digest: SHA-256 (hex) of ``manifest.json``, so of all content.
         figures: the headline figures on test: numbers, or ``{"value", "low", "high"}``.
         signed: whether a signature was made.
-        event: number of the event that registered it.
+        event: number of the event that holds its verdicts: the registration's, or its last examination's.
         other_thresholds: what its gates were asked for instead of the package's own thresholds, by gate and name:
             ``asked`` and ``default``.
     """

@@ -150,12 +150,15 @@ class Registry:
                     do="run verify",
                 ) from error
 
+    def restore(self, local: Path, version: str) -> None:
+        """Put every file of ``version`` in place anew, from a copy that was checked; what is no part of it goes."""
+        target = self.version_folder(version)
+        target.delete(MANIFEST_NAME)  # Until all are there, the folder counts for nothing.
+        publish(local, target, marker=MANIFEST_NAME, owned={name.partition("/")[0] for name in target.names()})
+
     def publish_signature(self, local: Path, version: str) -> None:
-        """One that is there already stays: two signatures of the same content differ, and both are good."""
-        try:
-            self._folder.create(_signature_name(version), local.read_bytes())
-        except AlreadyExistsError:
-            log.debug("%s is signed already", version)
+        """Over one that is there: a killed process left it, or it does not hold any more."""
+        self._folder.write(_signature_name(version), local.read_bytes())
 
     def faults(self, entry: Entry, public_key: Path | None) -> list[str]:
         """What is wrong with the files of a version, a line each. Without a key the signature is not looked at."""
@@ -169,7 +172,7 @@ class Registry:
             return [f"{MANIFEST_NAME} is missing, or the whole folder"]
         found = verify_files(folder, manifest) if manifest else []
         # A baseline has nothing that anybody would run.
-        return found if public_key is None or entry.baseline else found + self._signature_faults(entry, public_key)
+        return found if public_key is None or entry.baseline else found + self.signature_faults(entry, public_key)
 
     def strays(self, index: Index) -> list[str]:
         """What lies in the registry and no event accounts for, a line each. Reads the whole listing."""
@@ -234,9 +237,12 @@ class Registry:
         chain.refuse(found)
         return index
 
-    def _signature_faults(self, entry: Entry, public_key: Path) -> list[str]:
+    def signature_faults(self, entry: Entry, public_key: Path | None) -> list[str]:
+        """What is wrong with the signature of a version. Without a key it is only looked whether there is one."""
         if not entry.signed:
             return ["it was registered without a signature"]
+        if public_key is None:
+            return [] if self._folder.exists(_signature_name(entry.version)) else ["its signature is missing"]
         folder = self.version_folder(entry.version)
         with tempfile.TemporaryDirectory(prefix="trainer-verify-") as scratch:
             signature, copy = Path(scratch, "signature"), Path(scratch, "model")
