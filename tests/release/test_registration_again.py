@@ -1,5 +1,6 @@
 """Registering what is registered already: examined again if it was refused, put back and signed where that is due."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 
 from tests.support.keys import key_pair
 from tests.support.registries import Examiner, line_with, make_model, registered, registry_at
-from trainer.errors import GateRefusedError, Interrupted
+from trainer.errors import GateRefusedError, Interrupted, StorageError
 from trainer.registry import commands
 from trainer.registry.commandline import parse
 from trainer.registry.registration import Terms, register
@@ -185,6 +186,18 @@ def test_a_damaged_version_is_not_put_back_from_itself(registry, model):
     with pytest.raises(GateRefusedError, match=r"not what was committed.* received saved_model\.pb was changed"):
         registered(registry, registry.version_folder("1.0.0").uri)
     assert kinds(registry) == ["reserve", "register"]
+
+
+def test_an_edited_index_puts_nothing_else_in_a_versions_place(registry, root, tmp_path, model):
+    digest = registered(registry, model).digest
+    other = make_model(tmp_path / "other", "other")
+    folder = open_folder(root).child("custom-cnn")
+    theirs = hashlib.sha256((other / "manifest.json").read_bytes()).hexdigest()
+    folder.write("index.json", folder.read("index.json").replace(digest.encode(), theirs.encode()))
+    with pytest.raises(StorageError, match=r"index\.json says something else of version 1\.0\.0 than the history"):
+        registered(registry, other)
+    assert kinds(registry) == ["reserve", "register"]
+    assert registry.version_folder("1.0.0").read("saved_model.pb") == b"graph a"
 
 
 # Signed anew.

@@ -79,7 +79,7 @@ def register(registry: Registry, model: str, terms: Terms, examine: Examine) -> 
     The folder gets a mark beside its manifest. A version that a gate refused is registered too, not approved.
 
     Raises:
-        StorageError: no model is committed there; something can't be read or written.
+        StorageError: no model is committed there; something can't be read or written; the index was edited.
         GateRefusedError: the folder's files are not those of its manifest. Nothing of it is kept.
         SettingsError: a key that is none, or a ``version`` that it can't have.
     """
@@ -87,11 +87,13 @@ def register(registry: Registry, model: str, terms: Terms, examine: Examine) -> 
     with tempfile.TemporaryDirectory(prefix="trainer-register-") as scratch:
         log.info("looking at %s", source.uri)
         candidate = take_copy(source, Path(scratch), terms.signing_key)
-        known = registry.read().with_digest(candidate.digest)
+        index = registry.read()
+        known = index.with_digest(candidate.digest)
         try:
             if known is None:
                 entry = _admit(registry, candidate, terms, examine)
             else:
+                registry.check_record(index, known)
                 entry = _admit_again(registry, known, candidate, terms, examine)
         except GateRefusedError as error:
             _mark(source, registry, {"version": None, "approved": False, "reason": str(error)})
