@@ -1,10 +1,14 @@
 """Figures of a model that is not ours: imported, and compared with their like."""
 
+import json
 import re
 
 import pytest
 
-from tests.support.registries import line_with
+from tests.support.registries import Examiner, line_with, make_model, registered, registry_at
+from trainer.errors import SettingsError
+from trainer.registry.registration import Terms, register
+from trainer.release.history import Change
 
 
 def test_like_is_compared_with_like(at, figures_file):
@@ -51,6 +55,48 @@ def test_a_baseline_is_a_version_of_its_own_name(at, figures_file):
 )
 def test_figures_that_are_none(at, figures_file, content, message):
     assert message in at("import-baseline automl-baseline --metrics", figures_file(content), code=2)
+
+
+def test_a_baseline_and_a_model_never_share_a_name(at, filled, figures_file, tmp_path):
+    figures = figures_file({"auPrc": 0.972})
+    assert (
+        "baselines and models can't share a name – expected a name without models – received one with version 1.0.0"
+        in at("import-baseline custom-cnn --metrics", figures, code=2)
+    )
+    assert json.loads(at("list --json"))["latest"] == "1.1.0"
+    assert not (filled / "custom-cnn" / "2.1.0").exists()
+    at("import-baseline automl-baseline --metrics", figures)
+    examiner = Examiner()
+    with pytest.raises(SettingsError, match="expected a name without baselines .* --name"):
+        register(registry_at(filled, "automl-baseline"), str(tmp_path / "a"), Terms(), examiner)
+    assert examiner.asked == 0
+    at("verify")
+
+
+def test_what_shared_a_name_before_is_still_there(at, filled, tmp_path):
+    """By a version of this package that let it."""
+    registry = registry_at(filled)
+    makings = {"architecture": "?", "recipe": "?", "data": "?"}
+    detail = {"digest": "d", "makings": makings}
+    figures = {"run_id": "none", "signed": False, "verdicts": [], "figures": {"accuracy": 0.9}, "latest": "3.0.0"}
+    for change in (Change("reserve", "3.0.0", "", detail), Change("import", "3.0.0", "", detail | figures)):
+        number = registry.read().number
+        registry.append(lambda index, change=change, number=number: change if index.number == number else None)
+    assert "3.0.0" in at("list")
+    at("promote 1.0.0")
+    assert registered(registry, tmp_path / "a").version == "1.0.0"
+
+
+def test_the_same_images_are_all_of_the_test_images(at, filled, figures_file, tmp_path):
+    reminder = "not known to have been tested on the same images"
+    few = make_model(tmp_path / "few", "few", figures={"n": 500}, seed=2)
+    version = registered(registry_at(filled), few).version
+    at("import-baseline whole --metrics", figures_file({"auPrc": 0.9, "data_fingerprint": "f"}))
+    at("import-baseline part --metrics", figures_file({"auPrc": 0.9, "data_fingerprint": "f", "n": 500}))
+    assert reminder not in at("compare 1.0.0 --baseline whole")
+    assert reminder in at("compare 1.0.0 --baseline part")
+    assert reminder in at("compare", version, "--baseline", "whole")
+    assert reminder in at("compare", version, "--baseline", "part"), "of 10,000 images, 500 may be any"
 
 
 def test_what_has_no_baseline_or_file(at, tmp_path):

@@ -56,7 +56,11 @@ def model_documents(
         "params": {"settings": made_with, "parameters": 100, "command": "python -m trainer.task"},
         "metrics": {"test": test, "validation": test | {"n": 6000}},
         "class_performance": {"classes": {"Shirt": shirt}},
-        "data_report": {"fingerprint": fingerprint, "source": {"name": "fashion-mnist"}},
+        "data_report": {
+            "fingerprint": fingerprint,
+            "source": {"name": "fashion-mnist"},
+            "counts": {"train": 60_000, "test": 10_000},
+        },
     }
 
 

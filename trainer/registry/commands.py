@@ -165,7 +165,7 @@ def compare(registry: Registry, options: argparse.Namespace) -> Report:
         "version": describe(registry, index, entry),
         "baseline": {**describe(theirs, their_index, other), "name": theirs.name},
         "rows": baseline.as_documents(baseline.compare(entry.figures, other.figures)),
-        "same_images": baseline.same_images(other.figures, data.get("fingerprint")),
+        "same_images": baseline.same_images(entry.figures, other.figures, data),
     }
     return Report(document)
 

@@ -81,7 +81,7 @@ def register(registry: Registry, model: str, terms: Terms, examine: Examine) -> 
     Raises:
         StorageError: no model is committed there; something can't be read or written; the index was edited.
         GateRefusedError: the folder's files are not those of its manifest. Nothing of it is kept.
-        SettingsError: a key that is none, or a ``version`` that it can't have.
+        SettingsError: a key that is none, or a ``version`` that it can't have, or a name that holds baselines.
     """
     source = open_folder(model)
     with tempfile.TemporaryDirectory(prefix="trainer-register-") as scratch:
@@ -155,6 +155,7 @@ def _examine_again(registry: Registry, version: str, candidate: Candidate, terms
 
 
 def _admit(registry: Registry, candidate: Candidate, terms: Terms, examine: Examine) -> Entry:
+    decisions.check_kind(registry.read(), baseline=False)
     while True:
         champion = find_champion(registry)
         content, takes_over = _judge(registry, champion, candidate, terms, examine)

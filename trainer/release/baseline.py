@@ -101,9 +101,17 @@ def as_documents(rows: list[Row]) -> list[dict[str, Any]]:
     return [asdict(row) for row in rows]
 
 
-def same_images(theirs: Mapping[str, Any], data_fingerprint: str | None) -> bool:
-    """Whether the baseline says that it was tested on the very images that ours was."""
-    return data_fingerprint is not None and theirs.get("data_fingerprint") == data_fingerprint
+def same_images(ours: Mapping[str, Any], theirs: Mapping[str, Any], report: Mapping[str, Any]) -> bool:
+    """Whether the baseline says that it was tested on the very images that ours was.
+
+    The fingerprint in our data ``report`` is that of the whole set: both must have been tested on all of its test
+    images, as of two samples nobody knows whether they are the same.
+    """
+    fingerprint, all_images = report.get("fingerprint"), report.get("counts", {}).get("test")
+    if fingerprint is None or all_images is None:
+        return False
+    tested = theirs.get("data_fingerprint"), ours.get("n"), theirs.get("n", all_images)
+    return tested == (fingerprint, all_images, all_images)
 
 
 def _row(ours: Mapping[str, Any], theirs: Mapping[str, Any], name: str, title: str, loose: str | None) -> Row:

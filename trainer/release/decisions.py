@@ -66,11 +66,27 @@ def reserve(index: Index, content: Content, asked: Version | None) -> Change | N
     """A version for this content; None if it has one, by a registration before this one, finished or not."""
     owner = index.with_digest(content.digest) or index.reserved.get(content.digest)
     if owner is None:
+        check_kind(index, baseline=content.baseline)
         version = next_version(index.taken, content.makings, asked=asked)
         detail = {"digest": content.digest, "makings": asdict(content.makings)}
         return Change("reserve", str(version), "its files are copied next", detail)
     check_asked(owner.version, asked)
     return None
+
+
+def check_kind(index: Index, *, baseline: bool) -> None:
+    """Raises SettingsError if a baseline is to come among models, or a model among baselines.
+
+    Each would become ``latest``, which the other kind is compared with: a baseline holds no model to ask.
+    """
+    other = next((entry for entry in index.entries.values() if entry.baseline != baseline), None)
+    if other:
+        raise SettingsError(
+            "baselines and models can't share a name",
+            expected=f"a name without {'models' if baseline else 'baselines'}",
+            received=f"one with version {other.version}",
+            do="choose another NAME" if baseline else "choose another one with --name",
+        )
 
 
 def check_asked(version: str, asked: Version | None) -> None:
@@ -91,6 +107,7 @@ def register(
     """
     if index.with_digest(content.digest):
         return None
+    check_kind(index, baseline=content.baseline)
     matters = not content.baseline and (not content.failed or wishes.make_latest)
     if matters and index.latest != champion:
         raise _moved("latest", champion, index.latest)
