@@ -18,6 +18,7 @@ from tests.support.jobs import PROJECT, environment
 from tests.support.registries import registry_at
 from tests.support.storage_server import storage_server
 from trainer.contract import MANIFEST_NAME, RELEASE_NAME
+from trainer.release.history import labels
 
 pytestmark = pytest.mark.slow
 
@@ -132,7 +133,9 @@ def test_a_refused_model_ends_the_job_with_7_and_stays(released, place):  # noqa
     assert (list(index.entries), index.latest) == (["1.0.0"], None)
     again = in_shell(f"{job} {flags}", place)
     assert again.returncode == 7, "the same again ends the same"
-    assert registry_at(place / "refused").read() == index
+    after = registry_at(place / "refused").read()
+    assert labels(after.entries["1.0.0"], after) == labels(index.entries["1.0.0"], index)
+    assert [line["kind"] for line in after.journal] == ["reserve", "register", "examine"]
 
 
 def test_a_job_that_is_killed_while_it_registers_goes_on(released, place):  # noqa: ARG001 – its models

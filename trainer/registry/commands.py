@@ -97,7 +97,7 @@ def verify(registry: Registry, options: argparse.Namespace) -> Report:
     if not broken:
         return Report(document)
     received = "; ".join(broken[:5]) + (f"; and {len(broken) - 5} more" if len(broken) > 5 else "")
-    do = "restore the registry from a backup"
+    do = "restore the registry from a backup; registering a model again brings back its version's files and signature"
     return Report(
         document,
         GateRefusedError(

@@ -125,6 +125,7 @@ def _put_back(registry: Registry, known: Entry, candidate: Candidate) -> None:
     """The version's own files, if they are not what they were: by its digest, the candidate's are."""
     faults = registry.faults(known, None)
     if faults:
+        log.info("its files are put back: %s", "; ".join(faults))
         # Written down first: no version's files change without an event that says why.
         registry.append(lambda _: decisions.restore(known.version, "; ".join(faults)))
         registry.restore(candidate.path, known.version)
@@ -137,6 +138,7 @@ def _sign_again(registry: Registry, known: Entry, candidate: Candidate, public_k
     if public_key:
         signing.check(candidate.path, candidate.signature, public_key)
     if registry.signature_faults(known, public_key):
+        log.info("it is signed")
         registry.append(partial(decisions.sign, asked=known.version, anew=known.signed))
         registry.publish_signature(candidate.signature, known.version)
 
