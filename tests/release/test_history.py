@@ -1,6 +1,7 @@
 """What the events add up to, and which event is next: all of it pure."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -150,6 +151,26 @@ def test_a_rollback_restores_what_was_seen_to_be_before(two):
     assert meanwhile.in_production == seen.in_production
     with pytest.raises(MovedError):
         decisions.rollback(meanwhile, seen=seen, why="")
+
+
+def test_what_is_examined_again_is_known_by_what_was_found_last():
+    index = add(Index(), "a", "absolute")
+    found = replace(content("a"), figures={"accuracy": {"value": 0.94}}, other_thresholds={"x.y": {"asked": 1}})
+    change = decisions.examine(index, found, takes_over=True, champion=None, why="")
+    index = apply(index, change)
+    entry = index.entries["1.0.0"]
+    assert (entry.approved, entry.figures, entry.event, index.latest) == (True, found.figures, 3, "1.0.0")
+    assert marks(index, "1.0.0")["thresholds"] == "other"
+    assert decisions.examine(index, found, takes_over=True, champion="1.0.0", why="") is None, "it passes by now"
+    assert Index.from_json(index.as_json()) == index
+
+
+def test_a_verdict_against_another_champion_than_latest_does_not_count(two):
+    index = add(two, "c", "absolute")
+    with pytest.raises(MovedError):
+        decisions.examine(index, content("c"), takes_over=False, champion="1.0.0", why="")
+    refused = decisions.examine(index, content("c", "absolute"), takes_over=False, champion="1.0.0", why="")
+    assert apply(index, refused).latest == "1.0.1", "of one that is refused anyway it makes no difference"
 
 
 def test_a_signature_that_comes_later_is_recorded_once(two):

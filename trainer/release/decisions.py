@@ -117,7 +117,6 @@ def register(
         "run_id": content.run_id,
         "makings": asdict(content.makings),
         "signed": content.signed,
-        "figures": content.figures,
         **_findings(content),
     }
     version = index.reserved[content.digest].version
@@ -223,6 +222,7 @@ def _findings(content: Content) -> dict[str, Any]:
     found: dict[str, Any] = {
         "verdicts": [verdict.as_dict() for verdict in content.verdicts],
         "thresholds": content.thresholds,
+        "figures": content.figures,
     }
     return found | ({"other_thresholds": content.other_thresholds} if content.other_thresholds else {})
 

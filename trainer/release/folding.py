@@ -78,6 +78,7 @@ def _examine(index: Index, event: Event) -> Index:
     entry = replace(
         entry,
         verdicts=verdicts,
+        figures=event.detail["figures"],
         other_thresholds=event.detail.get("other_thresholds", {}),
         event=event.number,
         override=entry.override if refused else None,
