@@ -144,10 +144,12 @@ def test_an_event_from_before_thresholds_were_kept_is_still_read(at, filled):
     history = filled / "custom-cnn" / "history"
     for path in history.iterdir():
         event = json.loads(path.read_text())
-        event.pop("thresholds", None)
+        for name in ("thresholds", "follows"):
+            event.pop(name, None)
         path.write_text(json.dumps(event))
     index = filled / "custom-cnn" / "index.json"
     document = json.loads(index.read_text())
+    del document["head"]
     for version in document["versions"]:
         del version["other_thresholds"]
     index.write_text(json.dumps(document))

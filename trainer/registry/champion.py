@@ -23,6 +23,6 @@ def find_champion(registry: Registry) -> str | None:
             f"the champion, version {champion.version}, is not what was registered",
             expected="the files of its manifest",
             received="; ".join(faults),
-            do="restore its files, then register this model again",
+            do="register that model again, which puts its files back, then this one",
         )
     return champion.version
