@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from trainer.contract import CLASS_NAMES
 from trainer.release.evidence import Evidence, Measured
-from trainer.release.thresholds import Sensitivity, Thresholds
+from trainer.release.thresholds import Agreement, Sensitivity, Thresholds
 from trainer.release.variants import AS_THEY_ARE, IN_WORDS, SHUFFLED
 from trainer.release.verdict import Verdict, not_measured, percent, verdict
 
@@ -25,7 +25,7 @@ _ROUNDING = 1e-12
 
 
 def agreement(evidence: Evidence, thresholds: Thresholds) -> Verdict:
-    """What is written of the model is what it does: the check that the original system lacked."""
+    """What is written of the model is what it does, whatever it is asked with: the check that the original lacked."""
     if evidence.measured is None:
         return not_measured("agreement", evidence.unmeasured)
     allowed = thresholds.agreement.tolerance
@@ -43,8 +43,10 @@ def agreement(evidence: Evidence, thresholds: Thresholds) -> Verdict:
         f"to {allowed:g} (largest difference {largest:.1g})"
     )
     differ = {name: [None if isnan(figure) else figure for figure in pair] for name, pair in beyond.items()}
-    figures = {"differ": differ, "compared": len(distances), "allowed": allowed}
-    return verdict("agreement", [fault] if beyond else [], praise, figures)
+    change_alone = evidence.measured.change_alone
+    figures = {"differ": differ, "compared": len(distances), "allowed": allowed, "change_alone": change_alone}
+    faults = [*([fault] if beyond else []), *_unsteady(evidence.measured, thresholds.agreement)]
+    return verdict("agreement", faults, praise, figures)
 
 
 def sensitivity(evidence: Evidence, thresholds: Thresholds) -> Verdict:
@@ -83,6 +85,17 @@ def latency(evidence: Evidence, thresholds: Thresholds) -> Verdict:
     )
     faults = [f"{sentence}, it must be at most {most:g} ms"] if timing["p95_ms"] > most else []
     return verdict("latency", faults, sentence, {**timing, "p95_ms_at_most": most})
+
+
+def _unsteady(measured: Measured, limits: Agreement) -> list[str]:
+    """Answers that a client could get, and that say nothing, or depend on what else is asked."""
+    faults = list(measured.improper)
+    if measured.change_alone > limits.change_alone_at_most:
+        faults.append(
+            f"an image gets another answer alone than among others: a probability changes by "
+            f"{measured.change_alone:.4f}, it may change by {limits.change_alone_at_most:g} at most"
+        )
+    return faults
 
 
 def _distances(evidence: Evidence, measured: Measured) -> Iterator[tuple[str, tuple[float, float]]]:
