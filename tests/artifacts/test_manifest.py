@@ -66,6 +66,16 @@ def test_every_change_is_found(folder: Path, manifest: Manifest) -> None:
     ]
 
 
+@pytest.mark.parametrize("name", ["evil.py", "keras_metadata/evil.py", "variables.py", "metadata.d/x"])
+def test_what_is_no_part_of_a_model_is_found_though_the_manifest_lists_it(folder: Path, name: str) -> None:
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).write_bytes(b"import os")
+    (folder / "assets").mkdir()
+    (folder / "assets" / "words.txt").write_bytes(b"of the model")
+    manifest = Manifest("0123", "2026-11-23T00:00:00+00:00", False, (), describe_files(folder))
+    assert verify(open_folder(folder), manifest) == [f"{name} is no part of a model"]
+
+
 def test_the_registrys_mark_is_no_part_of_the_model(folder: Path, manifest: Manifest) -> None:
     (folder / "release.json").write_bytes(b"{}")
     assert verify(open_folder(folder), manifest) == []

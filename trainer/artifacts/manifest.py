@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
-from trainer.contract import MANIFEST_NAME, MANIFEST_SCHEMA, RELEASE_NAME
+from trainer.contract import MANIFEST_NAME, MANIFEST_SCHEMA, MODEL_FOLDER_ENTRIES, RELEASE_NAME
 from trainer.errors import StorageError
 from trainer.storage import Folder
 
@@ -71,10 +71,15 @@ def read_manifest(folder: Folder) -> Manifest | None:
 
 
 def verify(folder: Folder, manifest: Manifest) -> list[str]:
-    """What differs between the files of ``folder`` and its manifest, a line each; empty if all is well."""
+    """What differs between the files of ``folder`` and its manifest, a line each; empty if all is well.
+
+    What no model folder holds is a difference too, whatever the manifest says.
+    """
     present = set(folder.names()) - _MARKS
     findings = [f"{name} is missing" for name in sorted(set(manifest.files) - present)]
     findings += [f"{name} is not in the manifest" for name in sorted(present - set(manifest.files))]
+    foreign = (name for name in manifest.files if name.partition("/")[0] not in MODEL_FOLDER_ENTRIES)
+    findings += [f"{name} is no part of a model" for name in sorted(foreign)]
     for name in sorted(present & set(manifest.files)):
         if _describe(folder.read(name)) != dict(manifest.files[name]):
             findings.append(f"{name} was changed")
