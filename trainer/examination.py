@@ -47,11 +47,17 @@ class Seal:
 
 @dataclass(frozen=True)
 class Examination:
-    """What was found out. ``documents``: the four JSON documents, empty where one is missing or faulty."""
+    """What was found out.
+
+    Attributes:
+        documents: the four JSON documents, empty where one is missing or faulty.
+        test: the figures that were measured on test; empty if the artifact could not be asked.
+    """
 
     manifest: Manifest
     documents: Facts
     verdicts: tuple[Verdict, ...]
+    test: Mapping[str, Any]
 
     @property
     def failed(self) -> tuple[Verdict, ...]:
@@ -93,7 +99,8 @@ def examine(
         if not evidence.integrity:
             evidence = _with_measurements(evidence, local, place, champion)
     documents = Facts(evidence.params, evidence.metrics, evidence.class_performance, evidence.data_report)
-    return Examination(manifest, documents, judge(evidence, thresholds))
+    test = evidence.measured.test if evidence.measured else {}
+    return Examination(manifest, documents, judge(evidence, thresholds), test)
 
 
 def read_evidence(local: Path, manifest: Manifest, seal: Seal | None) -> Evidence:

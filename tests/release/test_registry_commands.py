@@ -68,6 +68,19 @@ def test_diff_shows_what_changed_and_what_of_it_is_more_than_chance(at):
     assert "data_report" not in out
 
 
+def test_diff_takes_no_figure_that_is_only_written_of_a_model_that_does_something_else(at, filled, tmp_path):
+    measured = {"accuracy": {"value": 0.81, "low": 0.78, "high": 0.84}, "log_loss": 0.5}
+    model = make_model(tmp_path / "d", "d", accuracy=0.99, figures={"f1_macro": 0.99})
+    registered(registry_at(filled), model, "agreement", measured=measured)
+    out = at("diff 1.0.0 3.0.0")
+    assert "81.00\N{NO-BREAK SPACE}% (78.00 to 84.00)" in line_with(out, "Accuracy")
+    assert "\N{MINUS SIGN}12.00 points" in line_with(out, "Accuracy")
+    assert line_with(out, "Log loss").split()[3:5] == ["0.2000", "0.5000"]
+    assert line_with(out, "F1, macro").split()[2:] == ["–"] * 3
+    assert line_with(out, "Shirt").split()[2:] == ["%", *["–"] * 3]
+    assert "99.00" not in out
+
+
 @pytest.mark.parametrize("content", ["", '{"test": {"n": 1', "\udcff", "[1]"])
 @pytest.mark.parametrize("words", ["diff 1.0.0 1.1.0", "compare 1.1.0"])
 def test_a_damaged_document_is_one_line_that_says_what_to_do(at, filled, figures_file, words, content):

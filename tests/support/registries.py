@@ -62,11 +62,11 @@ def model_documents(
 class Examiner:
     """An examination that has its result ready: ``failing`` gates refuse, ``better`` says what the champion's does.
 
-    ``asked`` counts how often it was needed.
+    ``measured``: figures on test that are not what the documents say. ``asked`` counts how often it was needed.
     """
 
-    def __init__(self, *failing: str, better: bool = True) -> None:
-        self.failing, self.better, self.asked = failing, better, 0
+    def __init__(self, *failing: str, better: bool = True, measured: Mapping[str, Any] | None = None) -> None:
+        self.failing, self.better, self.measured, self.asked = failing, better, measured or {}, 0
 
     def __call__(self, folder: Folder, champion: Folder | None, seal: Seal | None) -> Examination:  # noqa: ARG002
         self.asked += 1
@@ -77,11 +77,18 @@ class Examiner:
         verdicts = [Verdict(gate, gate not in self.failing, f"The {gate} gate spoke.", {}) for gate in GATES]
         figures = {"better": self.better or champion is None, "worse": "champion" in self.failing}
         verdicts.append(Verdict("champion", "champion" not in self.failing, "Compared.", figures))
-        return Examination(manifest, Facts(**documents), tuple(verdicts))
+        return Examination(manifest, Facts(**documents), tuple(verdicts), documents["metrics"]["test"] | self.measured)
 
 
-def registered(registry: Registry, model: Path, *failing: str, better: bool = True, **terms: Any) -> Entry:
-    return register(registry, str(model), Terms(**terms), Examiner(*failing, better=better))
+def registered(
+    registry: Registry,
+    model: Path,
+    *failing: str,
+    better: bool = True,
+    measured: Mapping[str, Any] | None = None,
+    **terms: Any,
+) -> Entry:
+    return register(registry, str(model), Terms(**terms), Examiner(*failing, better=better, measured=measured))
 
 
 def line_with(text: str, start: str) -> str:

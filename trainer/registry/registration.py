@@ -182,13 +182,12 @@ def _seal(candidate: _Candidate, public_key: Path | None) -> "Seal | None":
 
 def _content(candidate: _Candidate, examination: "Examination") -> Content:
     documents = examination.documents
-    test: Mapping[str, Any] = documents.metrics.get("test") or {}
     network, silent = setting_names()
     return Content(
         digest=candidate.digest,
         run_id=candidate.manifest.run_id,
         makings=makings(documents.params, documents.data_report, network=network, ignored={*silent, "seed"}),
-        figures={name: test[name] for name in HEADLINE if name in test},
+        figures={name: examination.test[name] for name in HEADLINE if name in examination.test},
         verdicts=examination.verdicts,
         signed=candidate.signature is not None,
     )
