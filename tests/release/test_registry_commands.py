@@ -23,6 +23,13 @@ def test_list_shows_every_version_with_its_labels(at):
     assert "\x1b" not in out, "no colours in a pipe"
 
 
+def test_a_figure_that_is_no_number_hides_no_other_version(at, filled, tmp_path):
+    """As an older release of this package kept it."""
+    registered(registry_at(filled), make_model(tmp_path / "d", "d"), "agreement", measured={"log_loss": "0.2"})
+    assert len(at("list").splitlines()) == 5
+    assert "log loss" in at("show 3.0.0")
+
+
 def test_everything_is_there_for_programs_too(at):
     document = json.loads(at("list --json"))
     assert (document["latest"], document["production"]) == ("1.1.0", None)
