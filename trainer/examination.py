@@ -129,7 +129,7 @@ def fetch(folder: Folder, local: Path) -> Manifest:
         for name in folder.names():
             if name != RELEASE_NAME:  # The mark of an earlier registration is no part of the model.
                 folder.download(name, local / name)
-    manifest = read_manifest(open_folder(local))
+    manifest = read_manifest(open_folder(local), place=folder.uri)
     if manifest is None:
         raise StorageError(
             "no model is committed here",

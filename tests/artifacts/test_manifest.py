@@ -47,8 +47,17 @@ def test_no_manifest_is_no_model(tmp_path: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"run_id": "1"}', b'{"schema": 1, "other": 2}', WITHOUT_FILES])
 def test_says_that_a_manifest_is_none_of_ours(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "manifest.json").write_bytes(content)
-    with pytest.raises(StorageError, match=r"manifest\.json is not a manifest.*schema 1"):
+    with pytest.raises(StorageError, match=r"manifest\.json is not a manifest.*schema 1") as raised:
         read_manifest(open_folder(tmp_path))
+    assert str(raised.value).startswith(str(tmp_path))
+    assert str(raised.value).endswith(" – restore it from a backup, or name another folder")
+
+
+@pytest.mark.parametrize("schema", [99, 0])
+def test_a_manifest_of_another_schema_is_refused(folder: Path, manifest: Manifest, schema: int) -> None:
+    write_manifest(folder, replace(manifest, schema=schema))
+    with pytest.raises(StorageError, match=f"expected schema 1 – received schema {schema} – update this package"):
+        read_manifest(open_folder(folder))
 
 
 def test_an_untouched_folder_is_verified(folder: Path, manifest: Manifest) -> None:

@@ -148,6 +148,21 @@ def test_what_is_no_committed_model_is_an_error(model: Path) -> None:
         look(model)
 
 
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [("{", "is not a manifest – expected a JSON object"), (None, "can't be read – expected schema")],
+)
+def test_a_manifest_that_can_not_be_read_is_named_as_the_user_knows_it(
+    model: Path, content: str | None, reason: str
+) -> None:
+    manifest = model / "manifest.json"
+    manifest.write_text(content or json.dumps(json.loads(manifest.read_text()) | {"schema": 99}))
+    with pytest.raises(StorageError) as raised:
+        look(model)
+    assert str(raised.value).startswith(f"{model}/manifest.json {reason}")
+    assert "--output-dir" not in str(raised.value)
+
+
 def test_without_keys_it_says_so_and_a_model_that_is_not_signed_yet_is_no_fault(model: Path, tmp_path: Path) -> None:
     (model / "saved_model.pb").unlink()
     _, public = key_pair(tmp_path)

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from trainer.contract import MANIFEST_NAME, MANIFEST_SCHEMA, MODEL_FOLDER_ENTRIES, RELEASE_NAME
 from trainer.errors import StorageError
@@ -50,23 +50,31 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
     (folder / MANIFEST_NAME).write_text(text, encoding="utf-8")
 
 
-def read_manifest(folder: Folder) -> Manifest | None:
+def read_manifest(folder: Folder, *, place: str = "") -> Manifest | None:
     """The manifest of a committed folder; None where there is none, so where no model is committed.
 
+    ``place``: what errors call it where ``folder`` is a copy of what the user knows.
+
     Raises:
-        StorageError: the folder can't be read, or its manifest is not one of ours.
+        StorageError: the folder can't be read, its manifest is not one of ours, or one of a later version.
     """
+    name = f"{place or folder.uri}/{MANIFEST_NAME}"
     if not folder.exists(MANIFEST_NAME):
         return None
     try:
         manifest = TypeAdapter(Manifest).validate_json(folder.read(MANIFEST_NAME), strict=True)
-    except ValueError as error:
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        at = ".".join(map(str, first["loc"])) or "the whole"
         raise StorageError(
-            f"{folder.uri}/{MANIFEST_NAME} is not a manifest",
+            f"{name} is not a manifest",
             expected=f"a JSON object of schema {MANIFEST_SCHEMA}",
-            received=str(error),
-            do="choose another --output-dir",
+            received=f"{at}: {first['msg']}",
+            do="restore it from a backup, or name another folder",
         ) from error
+    if manifest.schema != MANIFEST_SCHEMA:
+        expected, received = f"schema {MANIFEST_SCHEMA}", f"schema {manifest.schema}"
+        raise StorageError(f"{name} can't be read", expected=expected, received=received, do="update this package")
     return manifest
 
 
