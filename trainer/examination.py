@@ -47,11 +47,17 @@ class Seal:
 
 @dataclass(frozen=True)
 class Examination:
-    """What was found out. ``documents``: the four JSON documents, empty where one is missing or faulty."""
+    """What was found out.
+
+    Attributes:
+        documents: the four JSON documents, empty where one is missing or faulty.
+        test: the figures that were measured on test; empty if the artifact could not be asked.
+    """
 
     manifest: Manifest
     documents: Facts
     verdicts: tuple[Verdict, ...]
+    test: Mapping[str, Any]
     thresholds: Thresholds
 
     @property
@@ -94,7 +100,8 @@ def examine(
         if not evidence.integrity:
             evidence = _with_measurements(evidence, local, place, champion)
     documents = Facts(evidence.params, evidence.metrics, evidence.class_performance, evidence.data_report)
-    return Examination(manifest, documents, judge(evidence, thresholds), thresholds)
+    test = evidence.measured.test if evidence.measured else {}
+    return Examination(manifest, documents, judge(evidence, thresholds), test, thresholds)
 
 
 def read_evidence(local: Path, manifest: Manifest, seal: Seal | None) -> Evidence:
@@ -123,7 +130,7 @@ def fetch(folder: Folder, local: Path) -> Manifest:
         for name in folder.names():
             if name != RELEASE_NAME:  # The mark of an earlier registration is no part of the model.
                 folder.download(name, local / name)
-    manifest = read_manifest(open_folder(local))
+    manifest = read_manifest(open_folder(local), place=folder.uri)
     if manifest is None:
         raise StorageError(
             "no model is committed here",

@@ -20,14 +20,17 @@ from trainer.data.sources import locate
 from trainer.data.split import stratified_split
 from trainer.errors import DataError, GateRefusedError, Interrupted, StorageError, TrainerError, TrainingError
 from trainer.evaluation.gap import generalisation_gap
-from trainer.evaluation.metrics import class_performance, classification_metrics
+from trainer.evaluation.metrics import class_performance, classification_metrics, improper
 from trainer.release.evidence import Measured
-from trainer.release.variants import AS_THEY_ARE, VARIANTS
+from trainer.release.variants import AS_THEY_ARE, BLANK, IN_WORDS, VARIANTS
 
 CLIENT_SECONDS = 900
 _PROJECT = Path(__file__).resolve().parents[1]
 _BUILT_IN = ("fashion-mnist", "synthetic")
-_VALIDATION, _SECONDS = "validation", "seconds"
+_VALIDATION, _FEW = "validation", "few"
+_FEW_IMAGES = 300
+#: What the client says beside the answers that were asked for.
+_ALONE, _SECONDS = "alone", "seconds"
 
 
 @dataclass(frozen=True)
@@ -84,13 +87,17 @@ def measure(model: Path, parts: Parts) -> tuple[Measured, NDArray[np.intp]]:
 
 
 def questions(parts: Parts) -> dict[str, NDArray[np.uint8]]:
-    """The images to send, by name: those of test, as they are and in every variant, and those of validation."""
+    """The images to send, by name: those of test, as they are and in every variant, and those of validation.
+
+    The first question are a few of test behind blank ones: the client asks them together, and one by one.
+    """
+    few = np.concatenate([BLANK, parts.test.images])[:_FEW_IMAGES]
     changed = {name: change(parts.test.images) for name, change in VARIANTS.items()}
-    return {AS_THEY_ARE: parts.test.images, _VALIDATION: parts.validation.images, **changed}
+    return {_FEW: few, AS_THEY_ARE: parts.test.images, _VALIDATION: parts.validation.images, **changed}
 
 
 def figures(answers: Mapping[str, NDArray[Any]], parts: Parts) -> Measured:
-    """What the answers to ``questions`` are worth; ``seconds`` among them are those of single images."""
+    """What the answers to ``questions`` are worth, and those to the single images among them."""
     labels = parts.test.labels
     of_test = classification_metrics(answers[AS_THEY_ARE], labels)
     of_validation = classification_metrics(answers[_VALIDATION], parts.validation.labels)
@@ -101,6 +108,8 @@ def figures(answers: Mapping[str, NDArray[Any]], parts: Parts) -> Measured:
         classes=class_performance(answers[AS_THEY_ARE], labels),
         gap=generalisation_gap(of_validation, of_test),
         accuracy_on={AS_THEY_ARE: of_test["accuracy"]["value"], **on_variants},
+        change_alone=_change_alone(answers),
+        improper=_improper(answers),
         latency=_timing(answers[_SECONDS]),
         copies=parts.copies,
     )
@@ -109,13 +118,10 @@ def figures(answers: Mapping[str, NDArray[Any]], parts: Parts) -> Measured:
 def predicted_classes(model: Path, images: NDArray[np.uint8]) -> NDArray[np.intp]:
     """The class that the SavedModel in ``model`` predicts for each of ``images``, int (N,). Raises as ``measure``."""
     answers = ask(model, {AS_THEY_ARE: images})[AS_THEY_ARE]
-    if answers.shape[:1] != images.shape[:1] or answers.ndim != 2:
-        raise TrainingError(
-            "the artifact does not answer every image",
-            expected=f"shape ({len(images)}, 10)",
-            received=f"shape {answers.shape}",
-            do="train it again",
-        )
+    fault = improper(answers)
+    if fault:
+        expected, do = "finite values of at least 0 and rows that sum to 1", "train it again"
+        raise TrainingError("the artifact does not give probabilities", expected=expected, received=fault, do=do)
     classes: NDArray[np.intp] = answers.argmax(axis=1)
     return classes
 
@@ -185,6 +191,26 @@ def _cut_short(received: str) -> Interrupted:
         f"expected all answers within {CLIENT_SECONDS} s – received {received} – "
         "start the same command again, on a machine that is less busy or has more memory"
     )
+
+
+def _change_alone(answers: Mapping[str, NDArray[Any]]) -> float:
+    """The largest change of a probability between an image asked alone and the same one among others, in [0, 1].
+
+    The others are those of the same question, and all of test, from which the figures come.
+    """
+    alone, few = answers[_ALONE], answers[_FEW]
+    in_test = np.concatenate([few[: len(BLANK)], answers[AS_THEY_ARE]])[: len(few)]
+    changes = np.abs(np.stack([few, in_test]) - alone)
+    # Where it is no number, the answer is improper, which is told of by itself.
+    return float(changes.max(initial=0.0, where=np.isfinite(changes)))
+
+
+def _improper(answers: Mapping[str, NDArray[Any]]) -> list[str]:
+    """What is no probabilities, a line each. Those of test and validation are seen to where they are scored."""
+    asked = {name: f"test images {IN_WORDS[name]}" for name in VARIANTS}
+    asked |= {_FEW: "blank images among others", _ALONE: "blank images and others, one by one"}
+    faults = {name: improper(answers[name]) for name in asked}
+    return [f"asked about {asked[name]}, it answers with {fault}" for name, fault in faults.items() if fault]
 
 
 def _timing(seconds: NDArray[np.float64]) -> dict[str, float]:

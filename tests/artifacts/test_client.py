@@ -44,15 +44,16 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_every_question_is_answered_under_its_name(model: Path, tmp_path: Path) -> None:
     assert ask(model, tmp_path, many=IMAGES, one=IMAGES[:1]) == 0
     with np.load(tmp_path / "answers.npz") as answers:
-        assert set(answers.files) == {"many", "one", "seconds"}
+        assert set(answers.files) == {"many", "one", "alone", "seconds"}
         np.testing.assert_array_equal(answers["many"], load_predictor(model)(IMAGES))
         np.testing.assert_array_equal(answers["one"], answers["many"][:1])
         np.testing.assert_allclose(answers["many"][:, 0], IMAGES[:, 0, 0, 0] / 255, atol=1e-6)
 
 
-def test_single_images_are_timed(model: Path, tmp_path: Path) -> None:
+def test_single_images_are_answered_and_timed(model: Path, tmp_path: Path) -> None:
     assert ask(model, tmp_path) == 0
     with np.load(tmp_path / "answers.npz") as answers:
+        np.testing.assert_array_equal(answers["alone"], answers["some"])
         assert answers["seconds"].shape == (TIMED_RUNS,)
         assert (answers["seconds"] > 0).all()
         assert np.median(answers["seconds"]) < 0.1
@@ -92,6 +93,25 @@ def test_another_output_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[st
 
     assert ask(save(tmp_path / "model", serve), tmp_path) == 5
     assert "probabilities: 'probabilities'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("change", "received"),
+    [
+        (tf.squeeze, r"for 1 images it gives float32 of shape (2,)"),
+        (lambda given: given[:, :, None], "for 3 images it gives float32 of shape (3, 2, 1)"),
+        (lambda given: tf.cast(given, tf.float64), "for 3 images it gives float64 of shape (3, 2)"),
+    ],
+    ids=["one image's row alone", "another rank", "another type"],
+)
+def test_what_is_no_row_for_each_image_is_none(
+    change: Callable[[Any], Any], received: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def serve(image: Any) -> dict[str, Any]:
+        return {"probabilities": change(first_pixel(image)["probabilities"])}
+
+    assert ask(save(tmp_path / "model", serve), tmp_path) == 5
+    assert received in capsys.readouterr().err
 
 
 def test_another_signature_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,6 +1,7 @@
 """What an examination says of files, documents, signatures and data before any model is loaded: on a folder by hand."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,25 @@ def test_a_missing_and_a_strange_file_are_found(model: Path) -> None:
         ("data_report", {"blocking": "no"}, "metadata/data_report.json is not as the trainer writes it: blocking: "),
         ("data_report", {"leakage": {}}, "metadata/data_report.json is not as the trainer writes it: leakage.copies: "),
         ("metrics", {"test": 0.9}, "metadata/metrics.json is not as the trainer writes it: test: "),
+        (
+            "metrics",
+            {"test": {"n": 15, "log_loss": "0.2"}},
+            "metrics.json is not as the trainer writes it: test.log_loss: ",
+        ),
+        ("metrics", {"test": {"log_loss": 0.2}}, "metrics.json is not as the trainer writes it: test.n: "),
+        ("metrics", {"validation": {"n": 0}}, "metrics.json is not as the trainer writes it: validation.n: "),
+        ("metrics", {"test": {"n": 15, "accuracy": 0.9}}, "is not as the trainer writes it: test.accuracy: "),
+        ("metrics", {"test": {"n": 15, "accuracy": {"value": 0.9, "low": "0.8", "high": 1}}}, ": test.accuracy.low: "),
+        ("metrics", {"test": {"n": 15, "f1_macro": True}}, "is not as the trainer writes it: test.f1_macro: "),
+        ("metrics", {"test": {"n": 10**400}}, "is not as the trainer writes it: test.n: "),
+        ("metrics", {"test": {"n": 15, "confidence_metrics": [math.nan]}}, "NaN, which JSON has no number for"),
+        ("params", {"learning_rate": -math.inf}, "-Infinity, which JSON has no number for"),
+        (
+            "class_performance",
+            {"classes": {"Bag": ROW | {"support": 10**400}}},
+            "trainer writes it: classes.Bag.support: ",
+        ),
+        ("class_performance", {"classes": {"Bag": ROW | {"recall": "1"}}}, "trainer writes it: classes.Bag.recall: "),
         ("class_performance", {"classes": []}, "class_performance.json is not as the trainer writes it: classes: "),
     ],
 )
@@ -110,7 +130,7 @@ def test_documents_that_can_not_be_right_are_found(model: Path, name: str, chang
     assert reason in findings(rewrite(model, name, **changes))
 
 
-@pytest.mark.parametrize("content", ["{", "", "\udcff", "[1]"])
+@pytest.mark.parametrize("content", ["{", "", "\udcff", "[1]", '{"test": {"n": 15, "log_loss": 1e999}}'])
 def test_a_document_that_is_none_is_found(model: Path, content: str) -> None:
     (model / "metadata" / "metrics.json").write_bytes(content.encode(errors="surrogateescape"))
     assert "metadata/metrics.json is not " in findings(commit(model))
@@ -126,6 +146,21 @@ def test_what_is_no_committed_model_is_an_error(model: Path) -> None:
     (model / "manifest.json").unlink()
     with pytest.raises(StorageError, match=r"no model is committed here – expected a folder with manifest\.json"):
         look(model)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [("{", "is not a manifest – expected a JSON object"), (None, "can't be read – expected schema")],
+)
+def test_a_manifest_that_can_not_be_read_is_named_as_the_user_knows_it(
+    model: Path, content: str | None, reason: str
+) -> None:
+    manifest = model / "manifest.json"
+    manifest.write_text(content or json.dumps(json.loads(manifest.read_text()) | {"schema": 99}))
+    with pytest.raises(StorageError) as raised:
+        look(model)
+    assert str(raised.value).startswith(f"{model}/manifest.json {reason}")
+    assert "--output-dir" not in str(raised.value)
 
 
 def test_without_keys_it_says_so_and_a_model_that_is_not_signed_yet_is_no_fault(model: Path, tmp_path: Path) -> None:

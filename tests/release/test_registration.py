@@ -38,6 +38,12 @@ def test_a_model_gets_in_as_it_is(root, model):
     assert registry.strays(registry.read()) == []
 
 
+def test_its_figures_are_those_that_were_measured(root, model):
+    measured = {"accuracy": {"value": 0.81, "low": 0.78, "high": 0.84}, "log_loss": 0.5}
+    entry = registered(registry_at(root), model, "agreement", measured=measured)
+    assert entry.figures.items() >= measured.items()
+
+
 def test_the_same_content_has_one_version(root, model):
     registry = registry_at(root)
     first = registered(registry, model)

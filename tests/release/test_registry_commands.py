@@ -23,6 +23,13 @@ def test_list_shows_every_version_with_its_labels(at):
     assert "\x1b" not in out, "no colours in a pipe"
 
 
+def test_a_figure_that_is_no_number_hides_no_other_version(at, filled, tmp_path):
+    """As an older release of this package kept it."""
+    registered(registry_at(filled), make_model(tmp_path / "d", "d"), "agreement", measured={"log_loss": "0.2"})
+    assert len(at("list").splitlines()) == 5
+    assert "log loss" in at("show 3.0.0")
+
+
 def test_everything_is_there_for_programs_too(at):
     document = json.loads(at("list --json"))
     assert (document["latest"], document["production"]) == ("1.1.0", None)
@@ -66,6 +73,19 @@ def test_diff_shows_what_changed_and_what_of_it_is_more_than_chance(at):
     assert line_with(out, "Shirt").split()[-3:] == ["+2.00", "points", "+0.000"]
     assert "filters" in at("diff 1.0.0 2.0.0")
     assert "data_report" not in out
+
+
+def test_diff_takes_no_figure_that_is_only_written_of_a_model_that_does_something_else(at, filled, tmp_path):
+    measured = {"accuracy": {"value": 0.81, "low": 0.78, "high": 0.84}, "log_loss": 0.5}
+    model = make_model(tmp_path / "d", "d", accuracy=0.99, figures={"f1_macro": 0.99})
+    registered(registry_at(filled), model, "agreement", measured=measured)
+    out = at("diff 1.0.0 3.0.0")
+    assert "81.00\N{NO-BREAK SPACE}% (78.00 to 84.00)" in line_with(out, "Accuracy")
+    assert "\N{MINUS SIGN}12.00 points" in line_with(out, "Accuracy")
+    assert line_with(out, "Log loss").split()[3:5] == ["0.2000", "0.5000"]
+    assert line_with(out, "F1, macro").split()[2:] == ["–"] * 3
+    assert line_with(out, "Shirt").split()[2:] == ["%", *["–"] * 3]
+    assert "99.00" not in out
 
 
 @pytest.mark.parametrize("content", ["", '{"test": {"n": 1', "\udcff", "[1]"])

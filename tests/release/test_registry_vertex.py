@@ -85,6 +85,21 @@ def test_figures_that_are_damaged_are_not_mirrored(go, versions):
     assert report.failure.exit_code == 5
 
 
+def test_vertex_gets_the_figures_that_were_measured(go, vertex, versions, tmp_path):
+    figures = classification_metrics(*predictions(500))
+    measured = {"log_loss": 0.7, "roc_auc_micro": 0.8}
+    for number, failing in enumerate([(), ("agreement",)]):
+        model = make_model(tmp_path / f"m{number}", f"m{number}", figures=figures)
+        wishes = Wishes(reason="the demo is today")
+        registered(versions, model, *failing, measured=measured, wishes=wishes)
+    go("mirror")
+    found = [vertex.store.evaluations[f"{MODEL}@{held(vertex)[alias].version_id}"] for alias in ("v1-0-4", "v1-0-5")]
+    agreeing, other = (dict(evaluation.metrics) for (evaluation,) in found)
+    assert (agreeing["logLoss"], other["logLoss"]) == (0.7, 0.7)
+    assert "confidenceMetrics" in agreeing
+    assert set(other) == {"auPrc", "auRoc", "logLoss"}
+
+
 def test_an_override_is_shown_in_vertex_too(go, vertex, versions):  # noqa: ARG001 – there they are
     go("mirror")
     overridden = held(vertex)["v1-0-3"]

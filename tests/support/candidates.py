@@ -118,8 +118,7 @@ def judge_here(model: Path, job: Job) -> tuple[Verdict, ...]:
     assert manifest
     parts = Parts(job.validation, job.test, copies=0)
     signature = client.load_signature(model)
-    answers = {name: client.answer(signature, images) for name, images in questions(parts).items()}
-    answers[client.SECONDS] = client.time_single_images(signature, parts.test.images)
+    answers = client.answer_all(signature, questions(parts))
     evidence = read_evidence(model, manifest, None)
     return judge(replace(evidence, measured=figures(answers, parts)), THRESHOLDS)
 

@@ -35,6 +35,8 @@ def measured_on(
         classes=class_performance(*test),
         gap=generalisation_gap(of_validation, of_test),
         accuracy_on={"as_they_are": plain, "scaled": 0.1, "inverted": 0.12, "moved": plain - 0.05, "shuffled": 0.11},
+        change_alone=5e-7,
+        improper=(),
         latency=FAST,
         copies=0,
     )

@@ -67,11 +67,19 @@ def model_documents(
 class Examiner:
     """An examination that has its result ready: ``failing`` gates refuse, ``better`` says what the champion's does.
 
-    ``gates`` is a file of thresholds, as the command takes it. ``asked`` counts how often it was needed.
+    ``gates`` is a file of thresholds, as the command takes it. ``measured``: figures on test that are not what the
+    documents say. ``asked`` counts how often it was needed.
     """
 
-    def __init__(self, *failing: str, better: bool = True, gates: Path | None = None) -> None:
-        self.failing, self.better, self.gates, self.asked = failing, better, gates, 0
+    def __init__(
+        self,
+        *failing: str,
+        better: bool = True,
+        gates: Path | None = None,
+        measured: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.failing, self.better, self.gates, self.measured = failing, better, gates, measured or {}
+        self.asked = 0
 
     def __call__(self, folder: Folder, champion: Folder | None, seal: Seal | None) -> Examination:  # noqa: ARG002
         self.asked += 1
@@ -82,13 +90,21 @@ class Examiner:
         verdicts = [Verdict(gate, gate not in self.failing, f"The {gate} gate spoke.", {}) for gate in GATES]
         figures = {"better": self.better or champion is None, "worse": "champion" in self.failing}
         verdicts.append(Verdict("champion", "champion" not in self.failing, "Compared.", figures))
-        return Examination(manifest, Facts(**documents), tuple(verdicts), load(self.gates))
+        test = documents["metrics"]["test"] | self.measured
+        return Examination(manifest, Facts(**documents), tuple(verdicts), test, load(self.gates))
 
 
 def registered(
-    registry: Registry, model: Path, *failing: str, better: bool = True, gates: Path | None = None, **terms: Any
+    registry: Registry,
+    model: Path,
+    *failing: str,
+    better: bool = True,
+    gates: Path | None = None,
+    measured: Mapping[str, Any] | None = None,
+    **terms: Any,
 ) -> Entry:
-    return register(registry, str(model), Terms(**terms), Examiner(*failing, better=better, gates=gates))
+    examiner = Examiner(*failing, better=better, gates=gates, measured=measured)
+    return register(registry, str(model), Terms(**terms), examiner)
 
 
 def line_with(text: str, start: str) -> str:

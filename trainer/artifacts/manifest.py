@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
-from trainer.contract import MANIFEST_NAME, MANIFEST_SCHEMA, RELEASE_NAME
+from trainer.contract import MANIFEST_NAME, MANIFEST_SCHEMA, MODEL_FOLDER_ENTRIES, RELEASE_NAME
 from trainer.errors import StorageError
 from trainer.storage import Folder
 
@@ -50,31 +50,44 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
     (folder / MANIFEST_NAME).write_text(text, encoding="utf-8")
 
 
-def read_manifest(folder: Folder) -> Manifest | None:
+def read_manifest(folder: Folder, *, place: str = "") -> Manifest | None:
     """The manifest of a committed folder; None where there is none, so where no model is committed.
 
+    ``place``: what errors call it where ``folder`` is a copy of what the user knows.
+
     Raises:
-        StorageError: the folder can't be read, or its manifest is not one of ours.
+        StorageError: the folder can't be read, its manifest is not one of ours, or one of a later version.
     """
+    name = f"{place or folder.uri}/{MANIFEST_NAME}"
     if not folder.exists(MANIFEST_NAME):
         return None
     try:
         manifest = TypeAdapter(Manifest).validate_json(folder.read(MANIFEST_NAME), strict=True)
-    except ValueError as error:
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        at = ".".join(map(str, first["loc"])) or "the whole"
         raise StorageError(
-            f"{folder.uri}/{MANIFEST_NAME} is not a manifest",
+            f"{name} is not a manifest",
             expected=f"a JSON object of schema {MANIFEST_SCHEMA}",
-            received=str(error),
-            do="choose another --output-dir",
+            received=f"{at}: {first['msg']}",
+            do="restore it from a backup, or name another folder",
         ) from error
+    if manifest.schema != MANIFEST_SCHEMA:
+        expected, received = f"schema {MANIFEST_SCHEMA}", f"schema {manifest.schema}"
+        raise StorageError(f"{name} can't be read", expected=expected, received=received, do="update this package")
     return manifest
 
 
 def verify(folder: Folder, manifest: Manifest) -> list[str]:
-    """What differs between the files of ``folder`` and its manifest, a line each; empty if all is well."""
+    """What differs between the files of ``folder`` and its manifest, a line each; empty if all is well.
+
+    What no model folder holds is a difference too, whatever the manifest says.
+    """
     present = set(folder.names()) - _MARKS
     findings = [f"{name} is missing" for name in sorted(set(manifest.files) - present)]
     findings += [f"{name} is not in the manifest" for name in sorted(present - set(manifest.files))]
+    foreign = (name for name in manifest.files if name.partition("/")[0] not in MODEL_FOLDER_ENTRIES)
+    findings += [f"{name} is no part of a model" for name in sorted(foreign)]
     for name in sorted(present & set(manifest.files)):
         if _describe(folder.read(name)) != dict(manifest.files[name]):
             findings.append(f"{name} was changed")

@@ -51,7 +51,7 @@ class ModelVersion:
         digest: SHA-256 (hex) of the folder's manifest: tells whether Vertex's version is this one.
         labels: ``stage``, ``approved``, ``deployment``, ``performance``.
         description: the model card; cut to what Vertex takes.
-        metrics: the ``test`` part of ``metrics.json``.
+        metrics: its figures on test, by the names of ``metrics.json``.
     """
 
     model_id: str

@@ -94,6 +94,17 @@ def majority_baseline(train_labels: NDArray[np.int32], test_labels: NDArray[np.i
     }
 
 
+def improper(probabilities: NDArray[np.float32]) -> str:
+    """Why ``probabilities`` float32 (N, 10) are none; empty if they are finite, at least 0, and their rows sum to 1."""
+    broken = int((~np.isfinite(probabilities)).any(axis=1).sum())
+    if broken:
+        return f"values that are not finite for {broken} of {len(probabilities)} images"
+    sums = probabilities.sum(axis=1, dtype=np.float64)
+    if probabilities.min() < 0 or np.abs(sums - 1).max() > ROW_SUM_TOLERANCE:
+        return f"a smallest value of {probabilities.min():.4g} and row sums from {sums.min():.4g} to {sums.max():.4g}"
+    return ""
+
+
 def _check(probabilities: NDArray[np.float32], labels: NDArray[np.int32]) -> None:
     """Refuse what can't be scored, before a library turns it into a plausible number."""
     if labels.ndim != 1 or len(labels) == 0:
@@ -113,26 +124,13 @@ def _check(probabilities: NDArray[np.float32], labels: NDArray[np.int32]) -> Non
             received=f"{labels.min()} to {labels.max()}",
             do=_REPORT,
         )
-    _check_probabilities(probabilities)
-
-
-def _check_probabilities(probabilities: NDArray[np.float32]) -> None:
-    broken = int((~np.isfinite(probabilities)).any(axis=1).sum())
-    if broken:
-        raise TrainingError(
-            "the model's predictions are not finite",
-            expected="probabilities",
-            received=f"NaN or infinity for {broken} of {len(probabilities)} images",
-            do="train again with a lower --learning-rate or with --precision float32",
-        )
-    sums = probabilities.sum(axis=1, dtype=np.float64)
-    if probabilities.min() < 0 or np.abs(sums - 1).max() > ROW_SUM_TOLERANCE:
+    fault = improper(probabilities)
+    if fault:
         raise TrainingError(
             "the model's outputs are no probabilities",
-            expected="values of at least 0 and rows that sum to 1",
-            received=f"a smallest value of {probabilities.min():.4g} and row sums from {sums.min():.4g} "
-            f"to {sums.max():.4g}",
-            do="check that the network ends in a softmax",
+            expected="finite values of at least 0 and rows that sum to 1",
+            received=fault,
+            do="train again with a lower --learning-rate or with --precision float32, and let it end in a softmax",
         )
 
 

@@ -1,10 +1,9 @@
 """A model folder on its way into the registry: one private copy, so that what is examined is what gets in."""
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from trainer.artifacts.manifest import Manifest
 from trainer.contract import MANIFEST_NAME
@@ -58,13 +57,12 @@ def content_of(candidate: Candidate, examination: "Examination") -> Content:
     from trainer.release.thresholds import others
 
     documents = examination.documents
-    test: Mapping[str, Any] = documents.metrics.get("test") or {}
     network, silent = setting_names()
     return Content(
         digest=candidate.digest,
         run_id=candidate.manifest.run_id,
         makings=makings(documents.params, documents.data_report, network=network, ignored={*silent, "seed"}),
-        figures={name: test[name] for name in HEADLINE if name in test},
+        figures={name: examination.test[name] for name in HEADLINE if name in examination.test},
         verdicts=examination.verdicts,
         thresholds=examination.thresholds.model_dump(),
         other_thresholds=others(examination.thresholds),

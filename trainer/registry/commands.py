@@ -73,7 +73,7 @@ def diff(registry: Registry, options: argparse.Namespace) -> Report:
     _, silent = setting_names()
     index = registry.read()
     a, b = (decisions.resolve(index, asked) for asked in (options.a, options.b))
-    found = differences(read_documents(registry, a), read_documents(registry, b), silent=silent)
+    found = differences(trusted_documents(registry, a), trusted_documents(registry, b), silent=silent)
     return Report({"a": describe(registry, index, a), "b": describe(registry, index, b), **found})
 
 
@@ -229,6 +229,19 @@ def read_documents(registry: Registry, entry: Entry) -> dict[str, dict[str, Any]
         else:
             found[name] = document
     return found
+
+
+def trusted_documents(registry: Registry, entry: Entry) -> dict[str, dict[str, Any]]:
+    """``read_documents``, with the figures on test as they were measured: written ones only where none was.
+
+    What is only written is not taken where the gate ``agreement`` found that it is not what the model does.
+    """
+    documents = read_documents(registry, entry)
+    metrics, classes = documents.pop("metrics", {}), documents.pop("class_performance", {})
+    if entry.baseline or any(verdict.gate == "agreement" for verdict in entry.failed):
+        metrics, classes = {}, {}
+    test = {**metrics.get("test", {}), **entry.figures}
+    return {**documents, "metrics": {"test": test}, "class_performance": classes}
 
 
 def _state(registry: Registry, index: Index) -> dict[str, Any]:

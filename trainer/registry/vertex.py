@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from trainer.contract import METADATA_DIR
 from trainer.errors import SettingsError
-from trainer.registry.commands import read_documents
+from trainer.registry.commands import trusted_documents
 from trainer.registry.views import in_words
 from trainer.release.history import Entry, Index, labels
 from trainer.release.store import Registry
@@ -61,7 +61,7 @@ class Mirror:
             digest=entry.digest,
             labels=labels(entry, index),
             description=_description(entry, folder.read(CARD_NAME).decode() if folder.exists(CARD_NAME) else ""),
-            metrics=read_documents(self._registry, entry).get("metrics", {}).get("test", {}),
+            metrics=trusted_documents(self._registry, entry)["metrics"]["test"],
         )
         return self._vertex.mirror(version)
 

@@ -33,8 +33,8 @@ def _row(version: Document) -> list[Cell | str]:
         labels["deployment"],
         _performance(labels),
         _figure(figures.get("accuracy")),
-        number(figures.get("log_loss"), 4),
-        number(precision, 4),
+        _figure(figures.get("log_loss")),
+        _figure(precision),
         _moment(version["registered"]["when"]),
         _remark(version),
     ]

@@ -5,7 +5,7 @@ The schemas name only that. Whether it is true is for the gates to say.
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -13,19 +13,24 @@ from trainer.contract import METADATA_DIR
 from trainer.errors import NotFoundError
 from trainer.storage import Folder
 
+#: Of images.
+_Count = Annotated[int, Field(ge=0, lt=2**31)]
+
 
 class _Schema(BaseModel):
-    model_config = ConfigDict(strict=True)
+    model_config = ConfigDict(strict=True, allow_inf_nan=False)
 
 
 class _Mistaken(_Schema):
     name: str = Field(alias="class")
-    count: int
+    count: _Count
 
 
 class _ClassRow(_Schema):
+    precision: float | None = None
     recall: float | None
-    support: int
+    f1: float | None = None
+    support: _Count
     mistaken_for: Sequence[_Mistaken]
 
 
@@ -33,9 +38,30 @@ class _ClassPerformance(_Schema):
     classes: Mapping[str, _ClassRow]
 
 
+class _Interval(_Schema):
+    value: float
+    low: float
+    high: float
+
+
+class _Figures(_Schema):
+    """Those that are compared and shown one by one: numbers, as far as they are there. Tables are only compared."""
+
+    n: Annotated[_Count, Field(gt=0)]
+    accuracy: _Interval | None = None
+    f1_macro: float | None = None
+    f1_weighted: float | None = None
+    log_loss: float | None = None
+    average_precision_macro: float | None = None
+    average_precision_micro: float | None = None
+    roc_auc_macro: float | None = None
+    roc_auc_micro: float | None = None
+    expected_calibration_error: float | None = None
+
+
 class _Metrics(_Schema):
-    test: Mapping[str, Any]
-    validation: Mapping[str, Any]
+    test: _Figures
+    validation: _Figures
     synthetic: bool = False
 
 
@@ -81,15 +107,19 @@ SCHEMAS: Mapping[str, type[BaseModel]] = {
 def read_raw(folder: Folder, name: str) -> dict[str, Any] | None:
     """The document ``name``, a key of ``SCHEMAS``, of the model in ``folder``; None if there is none.
 
-    Raises ValueError for what is no JSON object. Whether one holds what it should is not looked at.
+    Raises ValueError for what is no JSON object, NaN in it included. Whether one holds what it should is not looked at.
     """
     try:
-        document = json.loads(folder.read(f"{METADATA_DIR}/{name}.json"))
+        document = json.loads(folder.read(f"{METADATA_DIR}/{name}.json"), parse_constant=_no_json)
     except NotFoundError:
         return None
     if not isinstance(document, dict):
         raise ValueError(f"a {type(document).__name__}, no object")
     return document
+
+
+def _no_json(name: str) -> None:
+    raise ValueError(f"{name}, which JSON has no number for")
 
 
 def read_documents(folder: Folder) -> tuple[dict[str, dict[str, Any]], list[str]]:

@@ -18,6 +18,9 @@ class Measured:
         gap: result of ``generalisation_gap``.
         accuracy_on: accuracy in [0, 1] on the test images as they are (``as they are``) and changed, by the names
             of ``trainer.release.variants``.
+        change_alone: how far a probability of an image that is asked alone is at most from what it is when the image
+            is asked with others, in [0, 1].
+        improper: what was answered that is no probabilities, beside those of test and validation, a line each.
         latency: ``p95_ms``, ``median_ms`` and ``n`` of single images.
         copies: how many test images are training images too, moved by at most two pixels.
     """
@@ -27,6 +30,8 @@ class Measured:
     classes: Mapping[str, Any]
     gap: Mapping[str, Any]
     accuracy_on: Mapping[str, float]
+    change_alone: float
+    improper: Sequence[str]
     latency: Mapping[str, float]
     copies: int
 

@@ -1,23 +1,16 @@
 """Gates on what a client gets: the exported artifact itself, asked with raw bytes."""
 
-from collections.abc import Iterator, Mapping
-from math import isnan, nan
-from typing import Any
+from math import isfinite, isnan
 
 import numpy as np
-from numpy.typing import NDArray
 
 from trainer.contract import CLASS_NAMES
 from trainer.release.evidence import Evidence, Measured
-from trainer.release.thresholds import Sensitivity, Thresholds
+from trainer.release.thresholds import Agreement, Sensitivity, Thresholds
 from trainer.release.variants import AS_THEY_ARE, IN_WORDS, SHUFFLED
 from trainer.release.verdict import Verdict, not_measured, percent, verdict
+from trainer.release.written import pairs
 
-#: What must be written; whatever else is written must agree too.
-_ALWAYS = {
-    "accuracy", "f1_macro", "f1_weighted", "log_loss", "average_precision_macro", "average_precision_micro",
-    "roc_auc_macro", "expected_calibration_error",
-}  # fmt: skip
 #: In a set of ten classes of equal size.
 _EVEN_SHARE = 1 / len(CLASS_NAMES)
 # What a difference of two decimal fractions may be off by, being a difference of binary ones.
@@ -25,11 +18,11 @@ _ROUNDING = 1e-12
 
 
 def agreement(evidence: Evidence, thresholds: Thresholds) -> Verdict:
-    """What is written of the model is what it does: the check that the original system lacked."""
+    """What is written of the model is what it does, whatever it is asked with: the check that the original lacked."""
     if evidence.measured is None:
         return not_measured("agreement", evidence.unmeasured)
     allowed = thresholds.agreement.tolerance
-    distances = dict(_distances(evidence, evidence.measured))
+    distances = dict(pairs(evidence, evidence.measured))
     # Not `> allowed`: a distance that is not a number is none that is allowed.
     beyond = {name: pair for name, pair in distances.items() if not abs(pair[0] - pair[1]) <= allowed + _ROUNDING}
     listed = ", ".join(f"{name} {_shown(written)} against {_shown(found)}" for name, (written, found) in beyond.items())
@@ -42,9 +35,11 @@ def agreement(evidence: Evidence, thresholds: Thresholds) -> Verdict:
         f"asked in a process of its own with the raw bytes, the artifact gives all {len(distances)} written figures "
         f"to {allowed:g} (largest difference {largest:.1g})"
     )
-    differ = {name: [None if isnan(figure) else figure for figure in pair] for name, pair in beyond.items()}
-    figures = {"differ": differ, "compared": len(distances), "allowed": allowed}
-    return verdict("agreement", [fault] if beyond else [], praise, figures)
+    differ = {name: [figure if isfinite(figure) else None for figure in pair] for name, pair in beyond.items()}
+    change_alone = evidence.measured.change_alone
+    figures = {"differ": differ, "compared": len(distances), "allowed": allowed, "change_alone": change_alone}
+    faults = [*([fault] if beyond else []), *_unsteady(evidence.measured, thresholds.agreement)]
+    return verdict("agreement", faults, praise, figures)
 
 
 def sensitivity(evidence: Evidence, thresholds: Thresholds) -> Verdict:
@@ -85,49 +80,19 @@ def latency(evidence: Evidence, thresholds: Thresholds) -> Verdict:
     return verdict("latency", faults, sentence, {**timing, "p95_ms_at_most": most})
 
 
-def _distances(evidence: Evidence, measured: Measured) -> Iterator[tuple[str, tuple[float, float]]]:
-    """Each figure's name, and what is written and what was measured; not a number where nothing is written."""
-    for part, found in (("test", measured.test), ("validation", measured.validation)):
-        written = evidence.metrics.get(part, {})
-        matrix = np.array(found["confusion_matrix"])
-        for name in found:
-            figure = _number(found[name])
-            if not isnan(figure) and (name in _ALWAYS or name in written):
-                yield f"{part} {name}", (_number(written.get(name)), figure)
-        yield f"{part} confusion_matrix", (_share_moved(written.get("confusion_matrix"), matrix), 0.0)
-    classes = evidence.class_performance.get("classes", {})
-    matrix = np.array(measured.test["confusion_matrix"])
-    yield "class_performance", (_share_moved(_counts(classes), matrix), 0.0)
-
-
-def _number(value: Any) -> float:
-    """A figure, or the value of one with an interval; not a number for anything else."""
-    if isinstance(value, Mapping):
-        value = value.get("value")
-    return float(value) if isinstance(value, int | float) else nan
+def _unsteady(measured: Measured, limits: Agreement) -> list[str]:
+    """Answers that a client could get, and that say nothing, or depend on what else is asked."""
+    faults = list(measured.improper)
+    if measured.change_alone > limits.change_alone_at_most:
+        faults.append(
+            f"an image gets another answer alone than among others: a probability changes by "
+            f"{measured.change_alone:.4f}, it may change by {limits.change_alone_at_most:g} at most"
+        )
+    return faults
 
 
 def _shown(figure: float) -> str:
     return "nothing" if isnan(figure) else f"{figure:.4f}"
-
-
-def _share_moved(written: Any, measured: NDArray[np.int64]) -> float:
-    """The share of all images by which the cell differs most, of two confusion matrices."""
-    try:
-        cells = np.asarray(written, np.float64) - measured
-    except (ValueError, TypeError):
-        return nan
-    return float(np.abs(cells).max() / measured.sum())
-
-
-def _counts(classes: Mapping[str, Any]) -> list[list[float]]:
-    """The confusion matrix as ``class_performance.json`` tells it; without rows if it does not name every class."""
-    matrix = []
-    for name in CLASS_NAMES if set(CLASS_NAMES) <= set(classes) else ():
-        mistaken = {item["class"]: item["count"] for item in classes[name]["mistaken_for"]}
-        hits = (classes[name]["recall"] or 0) * classes[name]["support"]
-        matrix.append([hits if other == name else mistaken.get(other, 0) for other in CLASS_NAMES])
-    return matrix
 
 
 def _shares(measured: Measured) -> tuple[list[float], list[float]]:

@@ -33,6 +33,7 @@ class Generalisation(_Table):
 
 class Agreement(_Table):
     tolerance: Share
+    change_alone_at_most: Share
 
 
 class Sensitivity(_Table):

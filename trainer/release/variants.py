@@ -1,9 +1,11 @@
-"""Test images as a client could get them wrong: how far does accuracy fall on them?"""
+"""Images as a client could get them wrong: test images that were changed, and ones that show nothing."""
 
 from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
+
+from trainer.contract import IMAGE_SHAPE
 
 Images = NDArray[np.uint8]
 
@@ -41,6 +43,8 @@ VARIANTS: Mapping[str, Callable[[Images], Images]] = {
     "moved": _moved,
     SHUFFLED: _shuffled,
 }
+#: A black image, a grey one and a white one, uint8 (3, 28, 28, 1): without any contrast to divide by.
+BLANK: Images = np.stack([np.full(IMAGE_SHAPE, shade, np.uint8) for shade in (0, 128, 255)])
 IN_WORDS: Mapping[str, str] = {
     "scaled": "scaled by 1/255",
     "inverted": "inverted",
