@@ -147,7 +147,10 @@ def listeners(job: Job, start: TrainingState | None, resources: ExitStack) -> li
         from trainer.training.tensorboard import EpochEvents
 
         with signals_held_back(), stderr_as_log():  # TensorBoard's writer imports TensorFlow, whatever trains.
-            found.append(resources.enter_context(EpochEvents(open_folder(settings.tensorboard_dir))))
+            events = resources.enter_context(EpochEvents(open_folder(settings.tensorboard_dir)))
+        if start:
+            events.write(start.history)  # The process before may have ended between its checkpoint and this.
+        found.append(events)
     if settings.trial or settings.hypertune_file:
         reports = TrialReports(settings.hypertune_file, settings.trial)
         if start:

@@ -5,6 +5,7 @@ import json
 import shlex
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -144,10 +145,14 @@ def test_says_what_it_ran_with(finished: Run) -> None:
     assert params["hardware"]["cores"] >= 1
 
 
-def test_writes_events_for_tensorboard(finished: Run) -> None:
+def events_in(folder: Path) -> Any:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
-    events = EventAccumulator(str(finished.folder / "events")).Reload()
+    return EventAccumulator(str(folder)).Reload()
+
+
+def test_writes_events_for_tensorboard(finished: Run) -> None:
+    events = events_in(finished.folder / "events")
     history = document(finished, "metrics")["history"]
     losses = [(event.step, event.tensor_proto.float_val[0]) for event in events.Tensors("loss/validation")]
     assert losses == [(row["epoch"], pytest.approx(row["val_loss"], rel=1e-6)) for row in history]
@@ -179,13 +184,14 @@ def test_the_same_run_started_twice_is_committed_once(finished: Run, tmp_path: P
     assert weights_digest(tmp_path / "model") == weights_digest(finished.model)
 
 
-def test_validation_alone_needs_no_place_for_a_model(finished: Run, cache: Path) -> None:
-    """Its checkpoints are those of the whole run, so it has only to look."""
-    arguments = [*QUICK, "--validation-only", "--output-dir", str(finished.model)]
+def test_validation_alone_needs_no_place_for_a_model(finished: Run, cache: Path, tmp_path: Path) -> None:
+    """Its checkpoints are those of the whole run, so it has only to look, and to tell of the last epoch again."""
+    arguments = [*QUICK, "--validation-only", "--output-dir", str(finished.model), "--tensorboard-dir", "events"]
     places = ["--checkpoint-dir", str(finished.folder / "artifacts" / "checkpoints" / finished.model.name)]
-    job = run_job([*arguments, *places], cache=cache, folder=finished.folder)
+    job = run_job([*arguments, *places], cache=cache, folder=tmp_path)
     assert job.returncode == 0, job.stderr
     assert "validation accuracy 0." in job.stderr
+    assert [event.step for event in events_in(tmp_path / "events").Tensors("loss/validation")] == [3]
 
 
 def test_settings_that_nobody_reads_on_end_quietly(cache: Path, tmp_path: Path) -> None:
