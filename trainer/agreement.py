@@ -57,7 +57,7 @@ def _in_places(s: "Settings") -> Iterator[str]:
 
 def _in_output(s: "Settings") -> Iterator[str]:
     """Into a folder that holds other files than a model's, no model is published: after the training it is too late."""
-    if not s.output_dir:
+    if not s.output_dir or s.validation_only:
         return
     for flag, place in (("--checkpoint-dir", s.checkpoint_dir), ("--tensorboard-dir", s.tensorboard_dir)):
         if place and _is_within(place, s.output_dir):

@@ -187,7 +187,7 @@ def _failure(done: "subprocess.CompletedProcess[str]") -> TrainerError | Interru
 def _cut_short(received: str) -> Interrupted:
     """No verdict: a model is not to be refused for what befell the machine."""
     return Interrupted(
-        "the artifact was not asked to the end, so nothing is known of it – "
+        "an artifact was not asked to the end, so nothing is known of it – "
         f"expected all answers within {CLIENT_SECONDS} s – received {received} – "
         "start the same command again, on a machine that is less busy or has more memory"
     )

@@ -8,6 +8,7 @@ import pytest
 from tests.support.registries import line_with, make_model, registered, registry_at
 from trainer.errors import GateRefusedError, StorageError
 from trainer.release import decisions
+from trainer.release.history import Index
 from trainer.release.store import INDEX_NAME
 from trainer.storage import open_folder
 
@@ -106,6 +107,16 @@ def test_a_deleted_last_event_is_found(at, filled):
     assert (filled / "custom-cnn" / INDEX_NAME).read_bytes() == index
 
 
+def test_no_baseline_is_added_to_a_broken_history(at, filled, tmp_path):
+    metrics = tmp_path / "metrics.json"
+    for accuracy in (0.8, 0.9):
+        metrics.write_text(json.dumps({"accuracy": accuracy}))
+        at(f"import-baseline automl-baseline --metrics {metrics}")
+    edit(filled / "automl-baseline" / "history" / "000002.json", "0.8", "0.7")
+    metrics.write_text(json.dumps({"accuracy": 0.85}))
+    assert BROKEN in at(f"import-baseline automl-baseline --metrics {metrics}", code=7)
+
+
 def test_reading_a_shortened_history_says_so(root, tmp_path, caplog):
     registry = registry_at(root)
     for mark in "ab":
@@ -113,7 +124,7 @@ def test_reading_a_shortened_history_says_so(root, tmp_path, caplog):
     folder = open_folder(root).child("custom-cnn")
     index = folder.read(INDEX_NAME)
     folder.delete("history/000004.json")
-    assert list(registry.read().entries) == ["1.0.0"]
+    assert registry.read() == Index.from_json(index)
     assert "index.json knows events up to 4, the history ends at 3" in caplog.text
     with pytest.raises(GateRefusedError, match="the history ends at 3"):
         registered(registry, make_model(tmp_path / "c", "c"))
@@ -211,6 +222,7 @@ def test_a_champion_that_was_exchanged_is_nothing_to_compare_with(one, tmp_path)
     new = make_model(tmp_path / "b", "b")
     with pytest.raises(GateRefusedError, match=r"the champion, version 1\.0\.0, is not what was registered"):
         registered(registry, new)
+    assert not (new / "release.json").exists()
     assert list(registry.read().entries) == ["1.0.0"]
     assert registry.read().number == 2
     (tmp_path / "x").mkdir()

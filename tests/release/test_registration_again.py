@@ -84,7 +84,7 @@ def test_what_was_overridden_and_then_passes_is_overridden_no_more(registry, mod
 
 
 def test_what_was_overridden_and_is_refused_again_stays_so(registry, model):
-    registered(registry, model, "latency", wishes=Wishes(reason="the demo is today"))
+    registered(registry, model, "latency", "absolute", wishes=Wishes(reason="the demo is today"))
     entry = registered(registry, model, "absolute")
     assert (entry.approved, entry.override.reason) == (True, "the demo is today")
     assert [verdict.gate for verdict in well_kept(registry).entries["1.0.0"].failed] == ["absolute"]
@@ -150,6 +150,16 @@ def test_an_override_on_the_way_counts_for_what_is_still_refused_only(registry, 
     reason = Wishes(reason="the demo is today")
     assert registered(registry, model, wishes=reason).override is None
     assert registered(registry, other, "latency", wishes=reason).override.reason == "the demo is today"
+
+
+def test_an_override_covers_no_gate_that_its_author_never_saw(registry, model):
+    """Here a latency was overridden; then the model does worse on its data too."""
+    assert registered(registry, model, "latency", wishes=Wishes(reason="the demo is today")).approved
+    entry = registered(registry, model, "latency", "absolute")
+    assert (entry.approved, entry.override) == (False, None)
+    assert not registered(registry, model, "latency").approved
+    assert registered(registry, model, "latency", wishes=Wishes(reason="once more")).override.reason == "once more"
+    well_kept(registry)
 
 
 # Put back.

@@ -60,7 +60,10 @@ CAUSES = (
         "an output folder that holds the model of other settings",
     ),
     Cause(_ended_with(7), "a release gate refused the model (exit code 7): see docs/gates.md and the report"),
-    Cause(_ended_with(9, 143), "the replica was stopped (exit code 9): submit it again, it goes on"),
+    Cause(
+        _ended_with(9, 143),
+        "the replica was stopped (exit code 9): submit it again, it goes on; on a larger machine if memory was short",
+    ),
     Cause(
         _ended_with(6, 11, 134, 139),
         "the process crashed in native code, also after Vertex AI's retries: see the lines before, and try float32",

@@ -127,9 +127,9 @@ def promote(registry: Registry, options: argparse.Namespace) -> Report:
 
 def rollback(registry: Registry, options: argparse.Namespace) -> Report:
     seen = registry.read()
+    registry.check_record(seen, *(seen.entries[version] for version in seen.production[-2:]))
     change = decisions.rollback(seen, seen=seen, why=options.why)
     entry = seen.entries[change.detail["restored"]]
-    registry.check_record(seen, entry)
     _check_files(registry, entry, options.public_key)
     index = registry.append(partial(decisions.rollback, seen=seen, why=options.why))
     restored = _about(registry, index, change.detail["restored"]).document
@@ -141,6 +141,7 @@ def import_baseline(registry: Registry, options: argparse.Namespace) -> Report:
     with file_errors(options.metrics):
         content = options.metrics.read_bytes()
     figures = baseline.read_figures(content)
+    registry.check_record(registry.read())
     with tempfile.TemporaryDirectory(prefix="trainer-baseline-") as scratch:
         digest = baseline.commit(content, Path(scratch))
         made_of = makings({}, {"fingerprint": digest}, network=(), ignored=())
@@ -222,7 +223,7 @@ def read_documents(registry: Registry, entry: Entry) -> dict[str, dict[str, Any]
             document = read_raw(folder, name)
         except ValueError as error:
             what = f"{METADATA_DIR}/{name}.json of version {entry.version} is damaged"
-            do = "see with verify what else was changed, and restore it from a backup"
+            do = "see with verify what else was changed; registering the same model again brings it back"
             raise StorageError(what, expected="the JSON that was registered", received=str(error), do=do) from error
         if document is None:
             log.debug("version %s has no %s.json", entry.version, name)

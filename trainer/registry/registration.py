@@ -76,7 +76,8 @@ def check_keys(signing_key: Path | None, public_key: Path | None) -> None:
 def register(registry: Registry, model: str, terms: Terms, examine: Examine) -> Entry:
     """The version of the model folder at ``model``, which may be new or have been registered before.
 
-    The folder gets a mark beside its manifest. A version that a gate refused is registered too, not approved.
+    The folder gets a mark beside its manifest, unless it fails by another's fault. A version that a gate refused is
+    registered too, not approved.
 
     Raises:
         StorageError: no model is committed there; something can't be read or written; the index was edited.
@@ -95,7 +96,7 @@ def register(registry: Registry, model: str, terms: Terms, examine: Examine) -> 
             else:
                 registry.check_record(index, known)
                 entry = _admit_again(registry, known, candidate, terms, examine)
-        except GateRefusedError as error:
+        except _NotIntactError as error:
             _mark(source, registry, {"version": None, "approved": False, "reason": str(error)})
             raise
     _mark(source, registry, _fate(entry))
@@ -184,8 +185,12 @@ def _judge(
     return content_of(candidate, examination), examination.takes_over
 
 
-def _not_intact(found: str) -> GateRefusedError:
-    return GateRefusedError(
+class _NotIntactError(GateRefusedError):
+    """The fault is the folder's own, and not that of the registry, the champion or a key."""
+
+
+def _not_intact(found: str) -> _NotIntactError:
+    return _NotIntactError(
         "this model folder is not what was committed, and nothing of it was registered",
         expected="the files of its manifest, and ops of the allow-list only",
         received=found,

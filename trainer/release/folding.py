@@ -74,14 +74,16 @@ def _register(index: Index, event: Event) -> Index:
 
 def _examine(index: Index, event: Event) -> Index:
     entry, verdicts = index.entries[event.version], _verdicts(event)
-    refused = any(not verdict.passed for verdict in verdicts)
+    refused = {verdict.gate for verdict in verdicts if not verdict.passed}
+    # Whoever overrode a gate has not seen what refuses it now, unless that refused it then.
+    overridden = refused and refused <= {verdict.gate for verdict in entry.failed}
     entry = replace(
         entry,
         verdicts=verdicts,
         figures=event.detail["figures"],
         other_thresholds=event.detail.get("other_thresholds", {}),
         event=event.number,
-        override=entry.override if refused else None,
+        override=entry.override if overridden else None,
     )
     return replace(_move_latest(index, event), entries={**index.entries, entry.version: entry})
 

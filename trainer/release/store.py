@@ -185,7 +185,7 @@ class Registry:
         return [
             *(f"{name} belongs to no event" for name in sorted(tops - known)),
             *(f"{name} comes after a gap in the history" for name in lost),
-            *(f"{name} belongs to no version" for name in marks),
+            *(f"{name} belongs to no version: delete it" for name in marks),
         ]
 
     def audit(self) -> tuple[Index, list[str]]:
@@ -219,7 +219,7 @@ class Registry:
         if kept.number and events:
             known = replace(kept, head=kept.head or events[0].digest)
         elif kept.number:
-            events = self.events()
+            events, known = self.events(), kept
         if self._lost(kept, events):
             log.warning("%s/%s is lost, and is made anew: nothing vouches for the last event", self.uri, INDEX_NAME)
         found = chain.faults(events, kept)
