@@ -77,6 +77,12 @@ def test_answers_twice_the_same(folder: Path, images: NDArray[np.uint8]) -> None
     assert predict(images).tobytes() == predict(images).tobytes()
 
 
+def test_computes_in_float32_on_a_gpu_too(folder: Path) -> None:
+    tf.config.experimental.enable_tensor_float_32_execution(True)  # As TensorFlow begins.
+    load_predictor(folder)
+    assert not tf.config.experimental.tensor_float_32_execution_enabled()
+
+
 def test_scales_by_itself(folder: Path, images: NDArray[np.uint8]) -> None:
     """Its first ops turn bytes into [0, 1]: an image scaled by the client would be another image."""
     predict = load_predictor(folder)
