@@ -9,7 +9,7 @@ from trainer.release.evidence import Evidence, Measured
 from trainer.release.thresholds import Agreement, Sensitivity, Thresholds
 from trainer.release.variants import AS_THEY_ARE, IN_WORDS, SHUFFLED
 from trainer.release.verdict import Verdict, not_measured, percent, verdict
-from trainer.release.written import pairs
+from trainer.release.written import Pair, pairs
 
 #: In a set of ten classes of equal size.
 _EVEN_SHARE = 1 / len(CLASS_NAMES)
@@ -22,22 +22,24 @@ def agreement(evidence: Evidence, thresholds: Thresholds) -> Verdict:
     if evidence.measured is None:
         return not_measured("agreement", evidence.unmeasured)
     allowed = thresholds.agreement.tolerance
-    distances = dict(pairs(evidence, evidence.measured))
+    compared = dict(pairs(evidence, evidence.measured))
     # Not `> allowed`: a distance that is not a number is none that is allowed.
-    beyond = {name: pair for name, pair in distances.items() if not abs(pair[0] - pair[1]) <= allowed + _ROUNDING}
-    listed = ", ".join(f"{name} {_shown(written)} against {_shown(found)}" for name, (written, found) in beyond.items())
+    beyond = {
+        name: pair for name, pair in compared.items() if not pair.apart <= max(allowed, pair.rounding) + _ROUNDING
+    }
+    listed = ", ".join(f"{name} {_held_against(pair)}" for name, pair in beyond.items())
     fault = (
-        f"the model is not what its documents say: {len(beyond)} of {len(distances)} figures differ by more than "
-        f"{allowed:g}, written against measured: {listed}"
+        f"the model is not what its documents say: {len(beyond)} of {len(compared)} figures differ by more than "
+        f"{allowed:g} and by more than rounding can, written against measured: {listed}"
     )
-    largest = max(abs(written - found) for written, found in distances.values())
+    largest = max(pair.apart for pair in compared.values())
     praise = (
-        f"asked in a process of its own with the raw bytes, the artifact gives all {len(distances)} written figures "
-        f"to {allowed:g} (largest difference {largest:.1g})"
+        f"asked in a process of its own with the raw bytes, the artifact gives all {len(compared)} written figures "
+        f"to {allowed:g} or what rounding can change (largest difference {largest:.1g})"
     )
-    differ = {name: [figure if isfinite(figure) else None for figure in pair] for name, pair in beyond.items()}
+    differ = {name: [_json(pair.written), _json(pair.measured)] for name, pair in beyond.items()}
     change_alone = evidence.measured.change_alone
-    figures = {"differ": differ, "compared": len(distances), "allowed": allowed, "change_alone": change_alone}
+    figures = {"differ": differ, "compared": len(compared), "allowed": allowed, "change_alone": change_alone}
     faults = [*([fault] if beyond else []), *_unsteady(evidence.measured, thresholds.agreement)]
     return verdict("agreement", faults, praise, figures)
 
@@ -91,8 +93,18 @@ def _unsteady(measured: Measured, limits: Agreement) -> list[str]:
     return faults
 
 
+def _held_against(pair: Pair) -> str:
+    if pair.is_distance:
+        return "nothing to compare" if isnan(pair.apart) else f"off by {pair.apart:.4f}"
+    return f"{_shown(pair.written)} against {_shown(pair.measured)}"
+
+
 def _shown(figure: float) -> str:
     return "nothing" if isnan(figure) else f"{figure:.4f}"
+
+
+def _json(figure: float) -> float | None:
+    return figure if isfinite(figure) else None
 
 
 def _shares(measured: Measured) -> tuple[list[float], list[float]]:
