@@ -35,15 +35,6 @@ def test_the_index_is_made_again_when_lost_behind_or_broken(root, tmp_path, mode
         assert folder.read(INDEX_NAME) == whole
 
 
-def test_an_index_that_knows_more_than_the_history_is_not_believed(root, tmp_path, model):
-    registry = registry_at(root)
-    folder = open_folder(root).child("custom-cnn")
-    registered(registry, model)
-    registered(registry, make_model(tmp_path / "b", "b"))
-    folder.delete("history/000004.json")
-    assert list(registry.read().entries) == ["1.0.0"]
-
-
 def test_reading_needs_no_right_to_write(root, model, monkeypatch):
     registry = registry_at(root)
     registered(registry, model)
