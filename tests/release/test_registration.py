@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.registries import Examiner, make_model, registered, registry_at
+from tests.support.registries import Examiner, OvertakenExaminer, make_model, registered, registry_at
 from trainer.contract import RELEASE_NAME
 from trainer.errors import GateRefusedError, SettingsError, StorageError
 from trainer.registry.registration import Terms, register
@@ -133,16 +133,9 @@ def test_a_folder_without_a_model_is_refused(root, tmp_path):
 def test_a_champion_that_was_replaced_meanwhile_is_compared_with_anew(root, tmp_path, model):
     registry = registry_at(root)
     registered(registry, model)
-    compared = []
-
-    def examine(folder, champion, seal):
-        if not compared:
-            registered(registry, make_model(tmp_path / "faster", "b"))
-        compared.append(champion.uri.rpartition("/")[2])
-        return Examiner(better=len(compared) == 1)(folder, champion, seal)
-
+    examine = OvertakenExaminer(registry, make_model(tmp_path / "faster", "b"))
     entry = register(registry, str(make_model(tmp_path / "slower", "c")), Terms(), examine)
-    assert compared == ["1.0.0", "1.0.1"]
+    assert examine.compared == ["1.0.0", "1.0.1"]
     assert (entry.version, registry.read().latest) == ("1.0.2", "1.0.1")
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.keys import key_pair
-from tests.support.registries import Examiner, line_with, make_model, registered, registry_at
+from tests.support.registries import Examiner, OvertakenExaminer, line_with, make_model, registered, registry_at
 from trainer.errors import GateRefusedError, Interrupted, StorageError
 from trainer.registry import commands
 from trainer.registry.commandline import parse
@@ -102,16 +102,9 @@ def test_the_champion_is_not_held_against_itself(registry, tmp_path, model):
 def test_it_is_compared_with_whatever_is_latest_by_then(registry, tmp_path, model):
     registered(registry, make_model(tmp_path / "first", "first"))
     registered(registry, model, "latency")
-    compared = []
-
-    def examine(folder, champion, seal):
-        if not compared:
-            registered(registry, make_model(tmp_path / "faster", "faster"))
-        compared.append(champion.uri.rpartition("/")[2])
-        return Examiner(better=len(compared) == 1)(folder, champion, seal)
-
+    examine = OvertakenExaminer(registry, make_model(tmp_path / "faster", "faster"))
     entry = register(registry, str(model), Terms(), examine)
-    assert compared == ["1.0.0", "1.0.2"]
+    assert examine.compared == ["1.0.0", "1.0.2"]
     assert (entry.approved, registry.read().latest) == (True, "1.0.2")
 
 

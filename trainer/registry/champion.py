@@ -1,6 +1,6 @@
 """The version that a new one is compared with, looked at as before a promotion: it must be what was registered."""
 
-from trainer.errors import GateRefusedError
+from trainer.registry.intact import refuse_altered
 from trainer.release import decisions
 from trainer.release.store import Registry
 
@@ -17,12 +17,6 @@ def find_champion(registry: Registry) -> str | None:
     champion = decisions.resolve(index, "latest")
     registry.check_record(index, champion)
     # Its signature is not asked for: it may be from before there was a key.
-    faults = registry.faults(champion, None)
-    if faults:
-        raise GateRefusedError(
-            f"the champion, version {champion.version}, is not what was registered",
-            expected="the files of its manifest",
-            received="; ".join(faults),
-            do="register that model again, which puts its files back, then this one",
-        )
+    do = "register that model again, which puts its files back, then this one"
+    refuse_altered(registry, champion, None, known_as=f"the champion, version {champion.version},", do=do)
     return champion.version

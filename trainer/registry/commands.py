@@ -11,6 +11,7 @@ from typing import Any
 
 from trainer.contract import METADATA_DIR
 from trainer.errors import GateRefusedError, SettingsError, StorageError, TrainerError
+from trainer.registry.intact import refuse_altered
 from trainer.release import baseline, decisions
 from trainer.release.decisions import Content, Wishes
 from trainer.release.documents import SCHEMAS, read_raw
@@ -161,7 +162,7 @@ def compare(registry: Registry, options: argparse.Namespace) -> Report:
         do = f"import one: import-baseline {options.baseline} --metrics FILE"
         raise SettingsError("there is no such baseline", expected=options.baseline, received=theirs.uri, do=do)
     entry, other = decisions.resolve(index, options.version), their_index.entries[their_index.latest]
-    data = read_documents(registry, entry).get("data_report", {})
+    data = written_documents(registry, entry).get("data_report", {})
     document = {
         "version": describe(registry, index, entry),
         "baseline": {**describe(theirs, their_index, other), "name": theirs.name},
@@ -214,7 +215,7 @@ def describe(registry: Registry, index: Index, entry: Entry) -> dict[str, Any]:
     }
 
 
-def read_documents(registry: Registry, entry: Entry) -> dict[str, dict[str, Any]]:
+def written_documents(registry: Registry, entry: Entry) -> dict[str, dict[str, Any]]:
     """The JSON documents of a version that are there. Raises StorageError for one that can't be read."""
     folder = registry.version_folder(entry.version)
     found = {}
@@ -233,11 +234,11 @@ def read_documents(registry: Registry, entry: Entry) -> dict[str, dict[str, Any]
 
 
 def trusted_documents(registry: Registry, entry: Entry) -> dict[str, dict[str, Any]]:
-    """``read_documents``, with the figures on test as they were measured: written ones only where none was.
+    """``written_documents``, with the figures on test as they were measured: written ones only where none was.
 
     What is only written is not taken where the gate ``agreement`` found that it is not what the model does.
     """
-    documents = read_documents(registry, entry)
+    documents = written_documents(registry, entry)
     metrics, classes = documents.pop("metrics", {}), documents.pop("class_performance", {})
     if entry.baseline or any(verdict.gate == "agreement" for verdict in entry.failed):
         metrics, classes = {}, {}
@@ -257,13 +258,7 @@ def _about(registry: Registry, index: Index, version: str, *, do: str = "") -> R
 
 
 def _check_files(registry: Registry, entry: Entry, public_key: Path | None) -> None:
-    faults = registry.faults(entry, public_key)
-    if faults:
-        raise GateRefusedError(
-            f"version {entry.version} is not what was registered",
-            expected="the files of its manifest",
-            received="; ".join(faults),
-            do="register the same model again, which puts its files back, and with --signing-key its signature",
-        )
+    do = "register the same model again, which puts its files back, and with --signing-key its signature"
+    refuse_altered(registry, entry, public_key, known_as=f"version {entry.version}", do=do)
     if public_key is None:
         log.info("its files are those that were registered; no public key is set up, so no signature was checked")
