@@ -148,6 +148,9 @@ def test_a_service_out_of_reach_is_said() -> None:
         ("EU", "europe-west4", False),
         ("EU", "us-central1", True),
         ("US-EAST1", "us-central1", True),
+        ("NAM4", "us-central1", False),
+        ("NAM4", "us-west1", True),
+        ("EUR4", "europe-west4", False),
     ],
 )
 def test_the_bucket_lies_where_the_job_runs(place: str, region: str, refused: bool) -> None:

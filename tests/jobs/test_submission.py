@@ -187,6 +187,22 @@ def test_the_same_command_again_meets_the_job_at_work(somebody: JobServer, capfd
     assert "jobs of the same run – expected none at work" in capfd.readouterr().err
 
 
+def test_a_model_that_is_there_is_not_trained_again_but_may_still_be_registered(
+    somebody: JobServer, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """As after a job that trained, and was stopped, or denied the registry, before it had registered."""
+    from google.cloud import storage
+
+    bucket = storage.Client(project="my-project").bucket("my-project-trainer")
+    bucket.blob("jobs/cpu/again/model/manifest.json").upload_from_string("{}")
+    account = "service-account=model-registry@my-project.iam.gserviceaccount.com"
+    words = ("cpu", "--no-follow", "--set", "run=again", "--set", account, "--")
+    assert submit(*words) == 5
+    assert "the model of this run – expected no such model yet" in capfd.readouterr().err
+    assert submit(*words, "--register", "--registry-root=gs://my-project-trainer/registry") == 0
+    assert len(somebody.state.jobs) == 1
+
+
 def test_a_lost_answer_is_not_asked_for_again(somebody: JobServer, capfd: pytest.CaptureFixture[str]) -> None:
     somebody.fail_next("POST /v1/projects", 503, "away", has_effect=True)
     assert submit("cpu", "--no-follow") == 5

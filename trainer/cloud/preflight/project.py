@@ -17,7 +17,18 @@ from trainer.errors import NotFoundError, StorageError
 from trainer.google_errors import Words, google_errors
 
 _PREFIX = "custom_model_training_"
-_CONTINENTS = {"US": "us-", "EU": "europe-", "ASIA": "asia-"}
+#: Beginnings of the regions that a multi-region or a pair of regions holds.
+_AROUND = {
+    "US": ("us-",),
+    "EU": ("europe-",),
+    "ASIA": ("asia-",),
+    "ASIA1": ("asia-northeast1", "asia-northeast2"),
+    "EUR4": ("europe-north1", "europe-west4"),
+    "EUR5": ("europe-west1", "europe-west2"),
+    "EUR7": ("europe-west2", "europe-west3"),
+    "EUR8": ("europe-west3", "europe-west6"),
+    "NAM4": ("us-central1", "us-east1"),
+}
 
 
 @dataclass
@@ -28,11 +39,11 @@ class Answers:
     unchecked: list[str] = field(default_factory=list)
 
 
-def check(job: Job, rest: GoogleRest, active_jobs: Callable[[], Sequence[str]]) -> Answers:
-    """``active_jobs`` names the jobs with this one's run that have not ended yet."""
+def check(job: Job, rest: GoogleRest, active_jobs: Callable[[], Sequence[str]], *, registers: bool = False) -> Answers:
+    """``active_jobs`` names the jobs with this one's run that have not ended yet; ``registers``: as this one does."""
     answers = Answers()
     questions: list[Callable[[], Iterator[Finding]]] = [
-        partial(_bucket, job),
+        partial(_bucket, job, registers),
         *(partial(_image, uri, rest) for uri in dict.fromkeys(images.uris(job).values())),
         *(partial(_quota, job, name, needed, rest) for name, needed in demands(job).items()),
         lambda: _active(job, active_jobs()),
@@ -60,19 +71,19 @@ def demands(job: Job) -> Counter[str]:
     return Counter({name.replace(_PREFIX, f"{_PREFIX}preemptible_"): count for name, count in needed.items()})
 
 
-def _bucket(job: Job) -> Iterator[Finding]:
+def _bucket(job: Job, registers: bool) -> Iterator[Finding]:
     from google.api_core.exceptions import Forbidden
 
     name, _, prefix = job.output.removeprefix("gs://").partition("/")
     with google_errors(f"the bucket {name}", Words("the storage service", missing="no such object")):
         try:
-            yield from _bucket_findings(job, name, prefix)
+            yield from _bucket_findings(job, name, prefix, registers)
         except Forbidden:
             expected, do = "one that you may read", "ask for roles/storage.objectViewer and .bucketViewer on it"
             yield Finding("bucket", f"the bucket {name}", expected, "403, permission denied", do)
 
 
-def _bucket_findings(job: Job, name: str, prefix: str) -> Iterator[Finding]:
+def _bucket_findings(job: Job, name: str, prefix: str, registers: bool) -> Iterator[Finding]:
     from google.cloud import storage
 
     bucket = storage.Client(project=job.project).lookup_bucket(name)
@@ -82,14 +93,15 @@ def _bucket_findings(job: Job, name: str, prefix: str) -> Iterator[Finding]:
         return
     yield from place_findings(bucket, job.region)
     manifest = "/".join(part for part in (prefix, "model", MANIFEST_NAME) if part)
-    if not job.is_tuning and bucket.blob(manifest).exists():
+    # With a model that is there, what registers has that left to do.
+    if not (job.is_tuning or registers) and bucket.blob(manifest).exists():
         received, do = f"gs://{name}/{manifest}", "take that model, or --set run=NAME to train it again"
         yield Finding("already-done", "the model of this run", "no such model yet", received, do)
 
 
 def place_findings(bucket: Any, region: str) -> Iterator[Finding]:
     place = str(bucket.location or "").upper()
-    if place and place != region.upper() and not region.startswith(_CONTINENTS.get(place, "\0")):
+    if place and place != region.upper() and not region.startswith(_AROUND.get(place, "\0")):
         expected = f"in {region}, or in the multi-region around it: reading across regions costs time and money"
         yield Finding("bucket-region", f"the bucket {bucket.name}", expected, place.lower(), "--set bucket=NAME")
 

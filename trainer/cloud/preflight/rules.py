@@ -92,7 +92,7 @@ FROM_THE_PROJECT = {
     "image-absent": "the image is there, under this tag or digest",
     "quota": "the quota allows so many CPUs and accelerators",
     "already-running": "no job of the same run is at work: both would write to one place",
-    "already-done": "the model of this run is not there already",
+    "already-done": "the model of this run is not there already, unless the job is to register it",
 }
 
 RULES = {**FROM_THE_FILE, **FROM_THE_PROJECT}
