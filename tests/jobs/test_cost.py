@@ -26,6 +26,10 @@ SETTINGS = {
     "epochs": 50,
     "visit_fraction": 1.0,
     "optimizer": "adam",
+    "backend": "tensorflow",
+    "precision": "auto",
+    "filters": [32, 64, 128],
+    "dense_units": 512,
 }
 
 
@@ -65,12 +69,23 @@ def test_the_expected_cost_follows_from_the_measured_speed() -> None:
         ("cpu", {**SETTINGS, "network": "residual"}, "residual"),
         ("cpu", {**SETTINGS, "batch_size": 8}, "a batch of 8"),
         ("cpu", {**SETTINGS, "optimizer": "muon"}, "cnn with muon"),
+        # Slower than what was measured, nobody knows how much.
+        ("cpu", {**SETTINGS, "filters": [256, 512, 1024]}, "filters 256,512,1024"),
+        ("cpu", {**SETTINGS, "filters": [32, 64, 128, 256]}, "filters 32,64,128,256"),
+        ("cpu", {**SETTINGS, "dense_units": 8192}, "8192 dense units"),
+        ("cpu", {**SETTINGS, "backend": "jax"}, "jax"),
+        ("cpu", {**SETTINGS, "precision": "bfloat16"}, "bfloat16"),
     ],
 )
 def test_without_a_measured_speed_nothing_is_expected(name: str, settings: dict[str, Any], why_not: str) -> None:
     estimate = cost.estimate(job(name), settings)
     assert estimate.expected is None
     assert why_not in estimate.why_not
+
+
+def test_a_smaller_network_is_expected_to_take_no_longer_than_the_measured_one() -> None:
+    smaller = {**SETTINGS, "filters": [32, 64], "dense_units": 128}
+    assert cost.estimate(job("cpu"), smaller).expected == cost.estimate(job("cpu"), SETTINGS).expected
 
 
 @pytest.mark.parametrize(

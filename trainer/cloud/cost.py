@@ -6,7 +6,7 @@ prices move, and are never higher.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -143,13 +143,28 @@ def _training_seconds(job: Job, settings: Mapping[str, Any]) -> tuple[float | No
     if accelerator := text(mapping(job.first_pool.get("machineSpec")).get("acceleratorType")):
         return None, f"no speed was measured on {accelerator}"
     network, batch = settings["network"], settings["batch_size"]
-    if settings["optimizer"] != "adam":
-        network += f" with {settings['optimizer']}"
+    if others := list(_not_measured(settings)):
+        network += f" with {', '.join(others)}"
     speed = prices.speeds().images_per_second(network, batch)
     if speed is None:
         return None, f"no speed was measured for the network {network} at a batch of {batch}"
     images = (settings["limit_train"] or TRAINING_IMAGES) * (1 - settings["val_fraction"])
     return settings["epochs"] * images * settings["visit_fraction"] / speed, ""
+
+
+def _not_measured(settings: Mapping[str, Any]) -> Iterator[str]:
+    """What may make a training slower than the one whose speed was measured."""
+    speeds = prices.speeds()
+    if settings["optimizer"] != "adam":
+        yield settings["optimizer"]
+    if settings["backend"] != "tensorflow":
+        yield settings["backend"]
+    if settings["precision"] == "bfloat16":  # Which the machines with a price compute in software.
+        yield settings["precision"]
+    if not speeds.covers(settings["filters"]):
+        yield f"filters {','.join(map(str, settings['filters']))}"
+    if settings["dense_units"] > speeds.dense_units:
+        yield f"{settings['dense_units']} dense units"
 
 
 def _trials(job: Job) -> int:

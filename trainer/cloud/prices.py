@@ -1,6 +1,6 @@
 """The dated tables of prices and speeds."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -44,12 +44,22 @@ class AutoML:
 
 @dataclass(frozen=True)
 class Speeds:
-    """``processor``: images per second by network, then by the smallest batch size that it holds for."""
+    """``processor``: images per second by network, then by the smallest batch size that it holds for.
+
+    ``filters`` and ``dense_units`` are the largest that it holds for.
+    """
 
     processor: Mapping[str, Mapping[int, float]]
+    filters: Sequence[int]
+    dense_units: int
     other_seconds: float
     as_of: str
     source: str
+
+    def covers(self, filters: Sequence[int]) -> bool:
+        """Whether a network with these has no more blocks, and no larger one."""
+        pairs = zip(filters, self.filters, strict=False)
+        return len(filters) <= len(self.filters) and all(asked <= measured for asked, measured in pairs)
 
     def images_per_second(self, network: str, batch_size: int) -> float | None:
         """Of a machine without accelerator; None where nothing was measured."""
@@ -79,7 +89,7 @@ def automl() -> AutoML:
 @cache
 def speeds() -> Speeds:
     raw = _read("speeds.yaml")
-    return Speeds(raw["processor"], raw["other_seconds"], str(raw["as_of"]), raw["source"])
+    return Speeds(**{**raw, "as_of": str(raw["as_of"])})
 
 
 def _price(item: Mapping[str, Any], margin: float) -> Price:
