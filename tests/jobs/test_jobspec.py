@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from google.cloud.aiplatform_v1.types import CustomJobSpec, HyperparameterTuningJob
 
 from tests.support.job_files import FOLDER
@@ -27,6 +28,16 @@ def test_a_key_that_stands_twice_is_refused_where_yaml_would_take_the_last(tmp_p
     file = tmp_path / "job.yaml"
     file.write_text("scheduling:\n  timeout: 60s\n  timeout: 90s\n")
     with pytest.raises(SettingsError, match="line 3: the key timeout stands here twice"):
+        jobspec.load(file)
+
+
+def test_a_mapping_may_take_over_another_as_gcloud_lets_it(tmp_path: Path) -> None:
+    file = tmp_path / "job.yaml"
+    file.write_text("a: &a {type: g2-standard-8, count: 1}\nb: &b\n  <<: *a\n  count: 2\nc:\n  <<: *b\n  count: 3\n")
+    small, large = ({"type": "g2-standard-8", "count": count} for count in (2, 3))
+    assert jobspec.load(file) == {"a": {"type": "g2-standard-8", "count": 1}, "b": small, "c": large}
+    file.write_text("a: &a {b: 1}\nc:\n  <<: *a\n  d: 2\n  d: 3\n")
+    with pytest.raises(SettingsError, match="line 5: the key d stands here twice"):
         jobspec.load(file)
 
 
@@ -67,6 +78,22 @@ def test_the_same_settings_and_image_have_the_same_place_and_others_another() ->
     assert build(options("--", "--epochs=4")).output != first.output
     other_image = "image=us-central1-docker.pkg.dev/my-project/trainer/train-cpu:1"
     assert build(options("--set", other_image, "--", "--epochs=3")).output != first.output
+
+
+def test_a_python_package_gets_the_flags_and_has_a_place_of_its_own_too(tmp_path: Path) -> None:
+    document = jobspec.load(FOLDER / "cpu.yaml")
+    [pool] = document["workerPoolSpecs"]
+    del pool["containerSpec"]
+    package = {"executorImageUri": "us-docker.pkg.dev/p/r/python:3.11", "pythonModule": "trainer.task"}
+    places = set()
+    for version in ("1", "2"):
+        pool["pythonPackageSpec"] = {**package, "packageUris": [f"gs://b-one/trainer-{version}.tar.gz"]}
+        file = tmp_path / "package.yaml"
+        file.write_text(yaml.safe_dump(document))
+        job = build(parse([str(file), "--set=project=p-one", "--", "--epochs=3"], {}))
+        assert job.first_pool["pythonPackageSpec"]["args"] == ["--epochs=3"]
+        places.add(job.output)
+    assert len(places) == 2
 
 
 def test_each_search_has_a_place_of_its_own() -> None:

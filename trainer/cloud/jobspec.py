@@ -132,10 +132,10 @@ def change_texts(value: Any, change: Callable[[str], str]) -> Any:
 def add_arguments(document: Mapping[str, Any], flags: list[str]) -> None:
     """Append trainer flags to the arguments of every pool: of a flag given twice, the trainer takes the last."""
     for pool in pools_of(document):
-        container = pool.get("containerSpec")
-        if isinstance(container, dict):
-            given = container.get("args")
-            container["args"] = [*(given if isinstance(given, list) else []), *flags]
+        for container in (pool.get("containerSpec"), pool.get("pythonPackageSpec")):
+            if isinstance(container, dict):
+                given = container.get("args")
+                container["args"] = [*(given if isinstance(given, list) else []), *flags]
 
 
 def pools_of(document: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -155,10 +155,14 @@ def _loader() -> type:
         """Knows no key twice."""
 
     def construct(loader: Any, node: Any, deep: bool = False) -> Any:
-        keys = [loader.construct_object(key, deep=True) for key, _ in node.value]
-        for number, key in enumerate(keys):
-            if key in keys[:number]:
-                raise ValueError(f"line {node.value[number][0].start_mark.line + 1}: the key {key} stands here twice")
+        keys: list[Any] = []
+        for key_node, _ in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge":  # "<<": what it brings may be given anew.
+                continue
+            key = loader.construct_object(key_node, deep=True)
+            if key in keys:
+                raise ValueError(f"line {key_node.start_mark.line + 1}: the key {key} stands here twice")
+            keys.append(key)
         return loader.construct_mapping(node, deep=deep)
 
     Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, construct)

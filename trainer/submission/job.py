@@ -9,7 +9,7 @@ from trainer.cloud import job_overrides, jobspec
 from trainer.cloud.jobspec import Job
 from trainer.cloud.preflight import flags
 from trainer.cloud.preflight.containers import container_of
-from trainer.cloud.preflight.finding import text
+from trainer.cloud.preflight.finding import items, text
 from trainer.submission.settings import read_flags, run_name
 
 #: Vertex AI's own, for --max-cost to shorten.
@@ -57,8 +57,9 @@ def build(options: Namespace, named_by_digest: Mapping[str, str] | None = None) 
 def _run(job: Job) -> str:
     """The same for the same settings and image. Trials are numbered from 1 in each study, so each study has its own."""
     pool = job.first_pool
-    image = text(container_of(pool).get("imageUri"))
-    name = run_name(flags.read(job, pool, read_flags), flags.arguments_of(pool), image)
+    container = container_of(pool)
+    code = [text(container.get("imageUri") or container.get("executorImageUri")), *items(container.get("packageUris"))]
+    name = run_name(flags.read(job, pool, read_flags), flags.arguments_of(pool), " ".join(map(str, code)))
     return f"{name}-{datetime.now(UTC):%Y%m%d%H%M%S}" if job.is_tuning else name
 
 
