@@ -5,13 +5,13 @@ import json
 from collections.abc import Mapping, Sequence
 
 from trainer import settings
-from trainer.cloud.preflight.flags import ENDING, Flags
+from trainer.cloud.preflight.flags import Flags, ends
 from trainer.errors import SettingsError
 
 
 def read_flags(argv: Sequence[str], env: Mapping[str, str]) -> Flags:
     """Asked about ``--help`` and the like, it says so, and neither prints nor ends."""
-    if ending := [word for word in argv if word.partition("=")[0] in ENDING]:
+    if ending := [word for word in argv if ends(word)]:
         return Flags(complaint=f"{ending[0]} prints and ends")
     try:
         parsed = settings.parse(argv, env)

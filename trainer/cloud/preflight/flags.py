@@ -15,7 +15,7 @@ from trainer.cloud.preflight.containers import (
 )
 from trainer.cloud.preflight.finding import Finding, items, mapping, text
 
-ENDING = ("--help", "-h", "--version", "--print-settings")
+_ENDING = ("--help", "-h", "--version", "--print-settings")
 _NEXT_FLAG = re.compile(r"\s+(?=--[a-z])")
 _DATA_BY_NAME = ("fashion-mnist", "synthetic", "auto")
 #: Paths that exist in a replica: Vertex AI mounts every bucket there.
@@ -39,6 +39,11 @@ class Flags:
 
 #: Arguments and environment of a container in, what the trainer's settings make of them out.
 ReadFlags = Callable[[Sequence[str], Mapping[str, str]], Flags]
+
+
+def ends(word: str) -> bool:
+    """Whether the trainer would print something for this argument, and end; flags may be spelled with _ too."""
+    return word.partition("=")[0].replace("_", "-") in _ENDING
 
 
 def check(job: Job, read_flags: ReadFlags) -> Iterator[Finding]:
@@ -93,7 +98,7 @@ def _words(arguments: list[str], path: str) -> Iterator[Finding]:
         if len(several) > 1:
             apart = " and ".join(map(_one_word, several))
             yield Finding("flag-words", path, "one word to each line", word, f"write {apart} on lines of their own")
-        elif name in ENDING:
+        elif ends(word):
             yield Finding("flag-ends", path, "flags of a training", f"{word}, which prints and ends", "take it out")
         elif word.startswith("-") and any(letter.isspace() for letter in name):
             expected = "one word to each line"
@@ -127,6 +132,10 @@ def _places(job: Job, path: str, values: Mapping[str, Any]) -> Iterator[Finding]
     if data not in _DATA_BY_NAME and _is_local(data):
         expected = f"{', '.join(_DATA_BY_NAME)} or gs://bucket/prefix"
         yield Finding("local-data", f"{path} --data", expected, data, "copy the four files to a bucket")
+    folder = str(values["fashion_mnist_dir"] or _MOUNTED)
+    if data in ("fashion-mnist", "auto") and _is_local(folder):
+        expected = f"a folder that the replica can see, below {_MOUNTED}bucket/"
+        yield Finding("local-data", f"FASHION_MNIST_DIR beside {path}", expected, folder, "take it out of env")
     for name in ("gates", "signing_key", "public_key"):
         if values[name] is not None and _is_local(str(values[name])):
             flag = f"--{name.replace('_', '-')}"
