@@ -119,10 +119,13 @@ SEEN = [
     ("caller does not have permission iam.serviceAccounts.actAs on the account", "serviceAccountUser"),
     ("403 POST: training@p.iam.gserviceaccount.com does not have storage.objects.create access", "lacks a right"),
     ("OSError: [Errno 28] No space left on device", "bootDiskSizeGb"),
+    ("OOM when allocating tensor with shape[8192,8192]", "out of memory"),
     ("CUDA_ERROR_NO_DEVICE: no CUDA-capable device is detected", "the GPU can't be used"),
     ("ModuleNotFoundError: No module named 'trainer'", "lacks a package"),
     ("Job timed out after 10800s", "its timeout"),
     ("Internal error encountered.", UNKNOWN),
+    ("a file can't be read or written – expected a disk with room and permissions", UNKNOWN),
+    ("ValueError: zoom_fraction", UNKNOWN),
 ]
 
 

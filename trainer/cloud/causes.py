@@ -43,7 +43,7 @@ CAUSES = (
     ),
     Cause(r"exec format error", "the image is for another processor: build it on Cloud Build, or for linux/amd64"),
     Cause(
-        rf"OOM|out of memory|out-of-memory|{_ended_with(137)}",
+        rf"\bOOM|out of memory|out-of-memory|{_ended_with(137)}",
         "the replica ran out of memory: take a larger machine, or a smaller --batch-size",
     ),
     Cause(r"No space left", "the boot disk is full: raise diskSpec.bootDiskSizeGb"),
