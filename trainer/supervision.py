@@ -7,7 +7,6 @@ import ctypes
 import os
 import signal
 import sys
-import traceback
 from collections.abc import Callable
 from types import FrameType
 from typing import NoReturn
@@ -73,8 +72,8 @@ def _be_the_child(work: Callable[[], int], told: Callable[[Interrupted], int]) -
         code = work()
     except Interrupted as error:  # Of a notice that came where ``work`` does not answer one.
         code = told(error)
-    except BaseException:
-        traceback.print_exc()
+    except BaseException as error:
+        sys.excepthook(type(error), error, error.__traceback__)  # As where nobody supervises: a job's is a log entry.
     finally:
         try:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)  # Too late for a notice: what it ended with stands.

@@ -1,5 +1,6 @@
 """The process that watches over a replica: what it passes on, and what it says of an end that came without a word."""
 
+import json
 import os
 import signal
 import subprocess
@@ -58,6 +59,11 @@ def code():
 def unforeseen():
     raise RuntimeError("unforeseen")
 
+def unforeseen_in_a_job():
+    from trainer import logs
+    logs.configure("json", verbose=False)
+    raise RuntimeError("unforeseen")
+
 def leaving():
     raise SystemExit("leaving")
 
@@ -99,6 +105,15 @@ def test_what_nobody_foresaw_is_shown_and_exits_1(work: str, last: str) -> None:
     process = start(work)
     assert process.communicate(timeout=20)[1].splitlines()[-1].endswith(last)
     assert process.returncode == 1
+
+
+def test_what_nobody_foresaw_in_a_job_is_one_entry_of_its_log() -> None:
+    """Where a traceback on stderr would be an error for each of its lines."""
+    out, err = start("unforeseen_in_a_job").communicate(timeout=60)
+    assert err == ""
+    [entry] = map(json.loads, out.splitlines())
+    assert entry["severity"] == "CRITICAL"
+    assert entry["message"].startswith("RuntimeError: unforeseen\nTraceback")
 
 
 ENDS = [
