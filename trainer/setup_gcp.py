@@ -63,9 +63,6 @@ def set_up(plan: Plan, *, dry_run: bool) -> None:
         _say(f"# dry run: nothing was started; {gcloud.changes} commands would change an empty project")
     else:
         _say(f"# done: {gcloud.changes} changes")
-    if plan.github and gcloud.changes:
-        page = f"https://console.cloud.google.com/cloud-build/triggers;region={plan.region}/connect"
-        _say(f"# GitHub must know Cloud Build, once, in a browser: {page}?project={plan.project}")
 
 
 def parse(argv: Sequence[str]) -> argparse.Namespace:

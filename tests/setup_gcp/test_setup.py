@@ -145,6 +145,32 @@ def test_what_is_not_known_yet_is_waited_for(project: Project, monkeypatch: pyte
     assert project.set_up() == 5
 
 
+def test_a_service_that_is_not_enabled_everywhere_yet_is_waited_for(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also by what only looks."""
+    monkeypatch.setattr(gcloud_module, "PAUSE_SECONDS", 0.01)
+    project.change(lambda state: state.update(service_delay=2))
+    assert project.set_up() == 0
+    assert project.state["not_enabled_yet"]["artifactregistry.googleapis.com"] == 0
+
+
+def test_a_repository_that_nobody_has_connected_yet_is_told_at_once_with_the_page_for_it(
+    project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    project.change(lambda state: state.update(on_github=[]))
+    assert project.set_up("--github", "me/trainer") == 5
+    out, err = capsys.readouterr()
+    *_, page, command = out.splitlines()
+    assert page.startswith("# GitHub must know Cloud Build, once, in a browser: https://console.cloud.google.com/")
+    assert command.startswith("gcloud builds triggers create github")
+    assert "Repository mapping does not exist" in err
+    assert sum("triggers create" in " ".join(call) for call in project.state["calls"]) == 1
+    project.change(lambda state: state.update(on_github=["me/trainer"]))
+    assert project.set_up("--github", "me/trainer") == 0
+    assert list(project.state["triggers"]) == ["trainer-push"]
+
+
 def test_a_dry_run_starts_nothing_and_prints_what_a_first_run_does(
     project: Project, capsys: pytest.CaptureFixture[str]
 ) -> None:

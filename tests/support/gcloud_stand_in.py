@@ -14,7 +14,11 @@ from tests.support.gcloud_words import SERVICES, Call, RefusedError, parse
 
 
 class StandIn:
-    """``state``: what the project holds. ``account_delay``: so many bindings fail before a new account is known."""
+    """``state``: what the project holds. ``account_delay``: so many bindings fail before a new account is known.
+
+    ``service_delay``: so many commands fail before a service that was enabled is so everywhere. ``on_github``: the
+    repositories that somebody has connected with Cloud Build.
+    """
 
     def __init__(self, state: dict[str, Any]) -> None:
         self.state = state
@@ -35,8 +39,14 @@ class StandIn:
     def _check_service(self, call: Call) -> None:
         for start, service in SERVICES.items():
             name = f"{service}.googleapis.com"
-            if call.name.startswith(start) and name not in self.state["services"]:
+            if call.name.startswith(start) and not self._is_enabled(name):
                 raise RefusedError(f"SERVICE_DISABLED: {name} has not been used in project before or it is disabled.")
+
+    def _is_enabled(self, service: str) -> bool:
+        if self.state["not_enabled_yet"].get(service):
+            self.state["not_enabled_yet"][service] -= 1
+            return False
+        return service in self.state["services"]
 
     def projects_describe(self, call: Call) -> dict[str, str]:
         numbers = {self.state["project"]: "111", **self.state["other_projects"]}
@@ -45,6 +55,7 @@ class StandIn:
         return {"projectId": call.rest[0], "projectNumber": numbers[call.rest[0]]}
 
     def services_enable(self, call: Call) -> None:
+        self.state["not_enabled_yet"] |= dict.fromkeys(call.rest, self.state["service_delay"])
         self.state["services"] = sorted({*self.state["services"], *call.rest})
 
     def storage_buckets_create(self, call: Call) -> None:
@@ -174,6 +185,8 @@ class StandIn:
         name = call.flag("--name")
         self._refuse_existing(self.state["triggers"], name)
         self._require(self.state["accounts"], call.flag("--service-account").rpartition("/")[2])
+        if f"{call.flag('--repo-owner')}/{call.flag('--repo-name')}" not in self.state["on_github"]:
+            raise RefusedError("FAILED_PRECONDITION: Repository mapping does not exist. Please connect it.")
         self.state["triggers"][name] = {"name": name, **_trigger(call, "--substitutions")}
 
     def builds_triggers_update_github(self, call: Call) -> None:
@@ -263,7 +276,8 @@ def empty_project(name: str) -> dict[str, Any]:
         "project": name, "billing": "billingAccounts/000000-AAAAAA-BBBBBB", "services": ["storage.googleapis.com"],
         "other_projects": {"other-project": "222"}, "other_buckets": ["their-images"],
         "buckets": {}, "repositories": {}, "accounts": {}, "roles": {}, "policies": {}, "budgets": [], "triggers": {},
-        "unknown_yet": {}, "account_delay": 0, "calls": [], "changes": 0,
+        "unknown_yet": {}, "account_delay": 0, "not_enabled_yet": {}, "service_delay": 0, "on_github": ["me/trainer"],
+        "calls": [], "changes": 0,
     }  # fmt: skip
 
 

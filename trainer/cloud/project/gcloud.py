@@ -12,55 +12,63 @@ from trainer.errors import StorageError
 LOOK_SECONDS, CHANGE_SECONDS = 120.0, 600.0
 #: What was just made or enabled is not known everywhere at once.
 PATIENCE_SECONDS, PAUSE_SECONDS = 120.0, 5.0
-_PASSING = (
-    "does not exist",
-    "NOT_FOUND",
-    "SERVICE_DISABLED",
-    "has not been used in project",
-    "concurrent policy changes",
-)
+_BEING_ENABLED = ("SERVICE_DISABLED", "has not been used in project")
+_PASSING = (*_BEING_ENABLED, "does not exist", "NOT_FOUND", "concurrent policy changes")
+#: In spite of its words: somebody has to connect the repository with Cloud Build, in a browser.
+_LASTING = ("Repository mapping does not exist",)
 
 
 class Gcloud:
     """gcloud for one project. A dry run starts nothing, and takes everything for missing.
 
     Attributes:
+        say: prints a line.
         changes: how many commands that change something were run, or shown in a dry run.
     """
 
     def __init__(self, project: str, *, dry_run: bool, say: Callable[[str], None]) -> None:
         self._project = project
-        self._say = say
+        self.say = say
         self.dry_run = dry_run
         self.changes = 0
 
     def look(self, *words: str) -> Any:
-        """The answer, from JSON: a list or a mapping. In a dry run None. Raises StorageError."""
+        """The answer, from JSON: a list or a mapping. In a dry run None. Raises StorageError.
+
+        It is repeated while a service that was just enabled here is not so everywhere.
+        """
         command = self._command(words, "--format=json")
         if self.dry_run:
-            self._say(f"# looks: {shlex.join(command)}")
+            self.say(f"# looks: {shlex.join(command)}")
             return None
-        return json.loads(_run(command, LOOK_SECONDS) or "null")
+        return json.loads(_run_again(command, LOOK_SECONDS, _BEING_ENABLED if self.changes else ()) or "null")
 
     def change(self, *words: str) -> None:
         """Show and run a command; repeat it while it fails because something is not known yet. Raises StorageError."""
         command = self._command(words, "--quiet")
-        self._say(shlex.join(command))
+        self.say(shlex.join(command))
         self.changes += 1
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while not self.dry_run:
-            try:
-                _run(command, CHANGE_SECONDS)
-                return
-            except StorageError as error:
-                if time.monotonic() > deadline or not any(sign in str(error) for sign in _PASSING):
-                    raise
-                time.sleep(PAUSE_SECONDS)
+        if not self.dry_run:
+            _run_again(command, CHANGE_SECONDS, _PASSING)
 
     def _command(self, words: tuple[str, ...], last: str) -> list[str]:
         # Billing belongs to no project.
         project = [] if words[0] in ("billing", "projects") else [f"--project={self._project}"]
         return ["gcloud", *words, *project, last]
+
+
+def _run_again(command: list[str], seconds: float, passing: tuple[str, ...]) -> str:
+    """Its output. While it fails with one of the words ``passing``, it is repeated. Raises StorageError."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            return _run(command, seconds)
+        except StorageError as error:
+            said = str(error)
+            passes = any(sign in said for sign in passing) and not any(sign in said for sign in _LASTING)
+            if time.monotonic() > deadline or not passes:
+                raise
+            time.sleep(PAUSE_SECONDS)
 
 
 def _run(command: list[str], seconds: float) -> str:

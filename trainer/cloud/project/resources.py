@@ -150,6 +150,10 @@ def make_trigger(gcloud: Gcloud, plan: Plan, _: Warn) -> None:
     if plan.github is None:
         return
     listed = gcloud.look("builds", "triggers", "list", f"--region={plan.region}") or []
+    if not any((trigger.get("name") or "").startswith(TRIGGER_NAME) for trigger in listed):
+        # Before the command that fails as long as it does not.
+        page = f"https://console.cloud.google.com/cloud-build/triggers;region={plan.region}/connect"
+        gcloud.say(f"# GitHub must know Cloud Build, once, in a browser: {page}?project={plan.project}")
     for image in plan.images:
         name = TRIGGER_NAME if image == IMAGES[0] else f"{TRIGGER_NAME}-{image}"
         found = next((trigger for trigger in listed if trigger.get("name") == name), None)
