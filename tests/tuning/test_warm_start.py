@@ -64,6 +64,23 @@ def test_a_study_that_is_not_there_is_told(searches: Searches, place: str) -> No
     assert not (searches.folder / "nowhere.db").exists()
 
 
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (["--study", "mine"], 5, "the study mine can't be read – expected a database of Optuna – received "),
+        (["--warm-start", "mine"], 2, "--warm-start mine – expected a folder that --study made"),
+    ],
+)
+def test_a_file_that_is_no_study_is_told(searches: Searches, words: list[str], code: int, told: str) -> None:
+    (searches.folder / "mine").mkdir()
+    (searches.folder / "mine" / "study.db").write_text("no database at all" * 100)
+    refused = searches.run(["--trials", "1", *words, *FIXED])
+    assert refused.returncode == code
+    assert refused.stderr.count("\n") == 1
+    assert told in refused.stderr
+    assert "file is not a database" in refused.stderr
+
+
 def test_trials_that_cannot_be_compared_are_not_mixed(searches: Searches) -> None:
     searches.run(["--trials", "1", *FIXED])
     refused = searches.run(["--trials", "2", *OTHER])

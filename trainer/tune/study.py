@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from trainer.cloud.search_space import Choice, SearchSpace, as_json
-from trainer.errors import SettingsError
+from trainer.errors import SettingsError, StorageError
 from trainer.fields import as_text
 
 if TYPE_CHECKING:
@@ -42,9 +42,14 @@ def open_study(
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     folder.mkdir(parents=True, exist_ok=True)
-    study = optuna.create_study(
-        storage=address(folder), study_name=STUDY_NAME, direction="maximize", load_if_exists=True
-    )
+    try:
+        study = optuna.create_study(
+            storage=address(folder), study_name=STUDY_NAME, direction="maximize", load_if_exists=True
+        )
+    except _no_database() as error:
+        expected, do = "a database of Optuna", "choose another --study, or move study.db out of it"
+        received = _cause(error)
+        raise StorageError(f"the study {folder} can't be read", expected=expected, received=received, do=do) from error
     begun_with = study.user_attrs.get(_IDENTITY)
     if begun_with is None:
         if reference:
@@ -156,11 +161,26 @@ def _load(place: str) -> "Study":
     database = place.removeprefix("sqlite:///") if "://" in place else str(Path(place) / "study.db")
     if "://" in database or not Path(database).is_file():  # Optuna would make a new one.
         raise SettingsError(f"--warm-start {place}", expected=expected, received="no such file", do=do)
-    names = optuna.get_all_study_names(storage=address(place))
+    try:
+        names = optuna.get_all_study_names(storage=address(place))
+    except _no_database() as error:
+        raise SettingsError(f"--warm-start {place}", expected=expected, received=_cause(error), do=do) from error
     if not names:
         raise SettingsError(f"--warm-start {place}", expected="a study", received="an empty storage", do=do)
     name = STUDY_NAME if STUDY_NAME in names else names[0]
     return optuna.load_study(study_name=name, storage=address(place))
+
+
+def _no_database() -> tuple[type[Exception], ...]:
+    """What comes of a file that is none, or that another version of Optuna has made (RuntimeError)."""
+    from optuna.exceptions import StorageInternalError
+    from sqlalchemy.exc import SQLAlchemyError
+
+    return StorageInternalError, SQLAlchemyError, RuntimeError
+
+
+def _cause(error: Exception) -> str:
+    return str(error).partition("\n")[0]
 
 
 def _complete(study: "Study") -> "Sequence[FrozenTrial]":
