@@ -69,7 +69,8 @@ def test_with_a_tensorboard_every_epoch_is_a_point_of_a_curve(server: VertexServ
     assert curve("loss") == [(1, 1.0), (2, 0.5), (3, 0.333333)]
 
 
-def test_a_run_that_goes_on_goes_on_there(server: VertexServer) -> None:
+def test_a_run_that_goes_on_goes_on_there(server: VertexServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(experiments, "INTERRUPTED_SECONDS", 60.0)  # It is interrupted before the client is loaded.
     to = destination(server, tensorboard="7")
     with pytest.raises(Interrupted):
         end_by(Interrupted("by SIGTERM"), to)
@@ -178,6 +179,34 @@ def test_where_nobody_answers_the_run_does_not_wait(server: VertexServer) -> Non
     with socket.create_server(("127.0.0.1", 0)) as silent:
         warnings = run_alone(server, f"localhost:{silent.getsockname()[1]}", wait=2.0)
     assert warnings == ["WARNING not in Vertex AI Experiments, the run goes on: no answer within 2 s"]
+
+
+#: The same, ended by a signal.
+NOTICED = """
+import os, signal, sys, time
+from trainer.cloud import experiments
+from trainer.ending import interrupt_on_signals
+from trainer.errors import Interrupted
+interrupt_on_signals()
+to = experiments.Destination("my-project", "us-central1", "first", None, sys.argv[1])
+try:
+    with experiments.ExperimentReport(to, "0123abc", {"epochs": 3}) as running:
+        running.write([{"epoch": 1, "loss": 0.5}])
+        noticed = time.monotonic()
+        os.kill(os.getpid(), signal.SIGTERM)
+        time.sleep(60)
+except Interrupted:
+    print(f"ended {time.monotonic() - noticed < 8.0}")
+"""
+
+
+def test_a_machine_that_is_taken_away_is_not_kept_by_it(server: VertexServer) -> None:
+    """``docker stop`` gives ten seconds, the parent of a replica eight."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        words = [sys.executable, "-c", NOTICED, f"localhost:{silent.getsockname()[1]}"]
+        env = environment(PYTHONPATH=str(PROJECT), **server.environment)
+        done = subprocess.run(words, env=env, capture_output=True, text=True, timeout=120, check=True)
+    assert done.stdout == "ended True\n"
 
 
 def test_without_credentials_it_is_one_warning(server: VertexServer, tmp_path: Path) -> None:

@@ -20,8 +20,8 @@ from trainer.google_errors import google_errors
 if TYPE_CHECKING:
     from google.cloud.aiplatform import ExperimentRun
 
-#: At the end of training, for what has not been sent yet.
-CLOSE_SECONDS = 15.0
+#: At the end of training, for what has not been sent yet; where a signal ends it, the machine may be gone in seconds.
+CLOSE_SECONDS, INTERRUPTED_SECONDS = 15.0, 5.0
 
 log = logging.getLogger("trainer.vertex")
 
@@ -69,14 +69,17 @@ class ExperimentReport:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        seconds = CLOSE_SECONDS
         if kind is None:
             self._queue.put("COMPLETE")
-        elif issubclass(kind, Exception):  # An interruption is none: the run goes on later.
+        elif issubclass(kind, Exception):
             self._queue.put("FAILED")
+        else:  # An interruption: the run goes on later.
+            seconds = INTERRUPTED_SECONDS
         self._queue.put(None)
-        self._thread.join(CLOSE_SECONDS)
+        self._thread.join(seconds)
         if self._thread.is_alive():
-            self._warn(f"no answer within {CLOSE_SECONDS:g} s")
+            self._warn(f"no answer within {seconds:g} s")
 
     def write(self, history: Sequence[Row]) -> None:
         """Report the newest epoch, some time."""
