@@ -167,6 +167,7 @@ def test_the_fields_of_a_job_are_those_of_googles_client() -> None:
         ("workerPoolSpecs.7.replicaCount", "workerPoolSpecs has 1, counted from 0"),
         ("workerPoolSpecs.0.replicaCount.x", "workerPoolSpecs.0.replicaCount is a value"),
         ("workerPoolSpecs.x", "workerPoolSpecs has 1, counted from 0"),
+        ("workerPoolSpecs.².x", "workerPoolSpecs has 1, counted from 0"),
     ],
 )
 def test_a_path_that_leads_nowhere_is_refused(path: str, words: str) -> None:

@@ -111,6 +111,7 @@ WRONG = [
     # pools
     Wrong("pools", "cpu", {"workerPoolSpecs": []}, ("at least one pool", "jobs/cpu.yaml")),
     Wrong("primary", "cpu", {f"{POOL}.replicaCount": 0}, ("exactly 1", "received 0")),
+    Wrong("primary", "cpu", {f"{POOL}.replicaCount": "²"}, ("exactly 1", "received ²"), also=("schema-type",)),
     Wrong("primary", "cpu", {f"{POOL}.replicaCount": GONE}, ("exactly 1", "received nothing")),
     Wrong(
         "primary", "multi-host", {f"{POOL}.replicaCount": 2}, ("workerPoolSpecs[0].replicaCount", "second pool"),

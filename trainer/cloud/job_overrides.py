@@ -112,7 +112,7 @@ def _put(place: Any, path: tuple[str, ...], value: Any, key: str) -> None:
             if is_last or place.get(part) is None:
                 place[part] = missing
             place = place[part]
-        elif isinstance(place, list) and part.isdigit() and int(part) <= len(place):
+        elif isinstance(place, list) and part.isdecimal() and int(part) <= len(place):
             place[int(part) : int(part) + 1] = [missing] if is_last or int(part) == len(place) else [place[int(part)]]
             place = place[int(part)]
         else:

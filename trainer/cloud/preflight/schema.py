@@ -157,7 +157,7 @@ def _scalar(value: Any, field: "FieldDescriptor") -> tuple[str, bool]:
     if field.cpp_type in (Kind.CPPTYPE_FLOAT, Kind.CPPTYPE_DOUBLE):
         return "a number", is_number
     # 64 bits don't fit into a number of JSON, so that a text of digits is one too.
-    return "a whole number", (is_number and isinstance(value, int)) or (isinstance(value, str) and value.isdigit())
+    return "a whole number", (is_number and isinstance(value, int)) or (isinstance(value, str) and value.isdecimal())
 
 
 def _wrong_type(path: str, expected: str, value: Any) -> Finding:
