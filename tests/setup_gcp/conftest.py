@@ -53,7 +53,11 @@ class Project:
 
 def held(state: dict[str, Any]) -> dict[str, Any]:
     """What the project holds, without how it came to that."""
-    return {name: value for name, value in state.items() if name not in ("calls", "changes", "unknown_yet", "not_enabled_yet")}
+    return {
+        name: value
+        for name, value in state.items()
+        if name not in ("calls", "changes", "unknown_yet", "not_enabled_yet")
+    }
 
 
 def changing(state: dict[str, Any]) -> list[str]:
