@@ -7,7 +7,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import NoReturn, TypeVar
 
 from trainer import logs
 from trainer.errors import Interrupted, StorageError, TrainerError
@@ -49,6 +49,13 @@ def output_unread(exit_code: int) -> int:
     """End quietly where nobody reads what is printed any more. Returns the exit code given."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return exit_code
+
+
+def end_process(exit_code: int) -> NoReturn:
+    """End with what was said. A signal comes too late: while libraries end, Python has given up its handlers."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    sys.exit(exit_code)
 
 
 def interrupt_on_signals() -> None:

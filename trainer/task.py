@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 from trainer import logs
 from trainer.cloud.environment import Cluster, read_cluster, with_trial
 from trainer.contract import MANIFEST_NAME, METADATA_DIR, MODEL_FOLDER_ENTRIES, RELEASE_NAME
-from trainer.ending import fail, failures_told_as_interrupts, interrupt_on_signals, output_unread
+from trainer.ending import end_process, fail, failures_told_as_interrupts, interrupt_on_signals, output_unread
 from trainer.errors import AlreadyExistsError, Interrupted, SettingsError, StorageError, TrainerError
 from trainer.job import Job, split_dataset
 from trainer.registry.commandline import parse as parse_registry
@@ -254,4 +254,4 @@ def open_checkpoints(job: Job) -> "tuple[Checkpoints, TrainingState | None]":
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end_process(main())  # TensorFlow takes a second to end.

@@ -45,6 +45,26 @@ def test_the_traceback_follows_the_cause_in_the_same_line(capsys):
     assert message.startswith(LINE + "\nTraceback")
 
 
+LATE = """
+import os, runpy, signal, sys
+
+class Late:
+    def __del__(self, kill=os.kill, process=os.getpid(), number=signal.SIGTERM):
+        kill(process, number)
+
+late = Late()  # Goes when Python has given up the handlers of signals, as TensorFlow does.
+sys.argv = ["trainer.task", "--epochs", "0"]
+runpy.run_module("trainer.task", run_name="__main__")
+"""
+
+
+def test_a_signal_that_comes_when_all_is_said_changes_nothing():
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run([sys.executable, "-c", LATE], env=env, capture_output=True, text=True, check=False)
+    assert done.stderr.startswith("trainer.task: --epochs – expected")
+    assert done.returncode == 2
+
+
 ALONE = '{"cluster": {"workerpool0": ["host:2222"]}, "task": {"type": "workerpool0", "index": 0}}'
 
 
