@@ -9,6 +9,7 @@ from pydantic.fields import FieldInfo
 from trainer.errors import SettingsError
 from trainer.fields import about, allowed, default_text, form, meaning
 from trainer.parser import Parser, add_version
+from trainer.unique_keys import load_yaml
 
 _EPILOG = (
     "Every flag may also be spelled --snake_case, and stand in the YAML file given with --config. "
@@ -53,6 +54,9 @@ def read_file(path: str, fields: Mapping[str, FieldInfo]) -> tuple[dict[str, Any
         name = str(key).replace("-", "_")
         if name not in fields:
             complaints.append(_unknown(f"--config {path}", str(key), known=list(fields)))
+        elif name in values:
+            received, do = f"{name} in both spellings", "leave one of them out"
+            complaints.append(complaint(f"--config {path}", expected="each setting once", received=received, do=do))
         elif value is not None:
             values[name] = value
     return values, complaints
@@ -146,10 +150,12 @@ def _load_mapping(path: str) -> dict[Any, Any]:
     do = "write one setting a line, such as epochs: 50"
     try:
         with open(path, encoding="utf-8") as file:
-            document = yaml.safe_load(file)
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise SettingsError(f"--config {path}", expected=expected, received=str(reason), do=do) from error
+            document = load_yaml(file.read())
+    except OSError as error:
+        do = "correct its name or its permissions"
+        raise SettingsError(f"--config {path}", expected=expected, received=str(error.strerror), do=do) from error
+    except (ValueError, yaml.YAMLError) as error:
+        raise SettingsError(f"--config {path}", expected=expected, received=str(error), do=do) from error
     if document is None:
         return {}
     if not isinstance(document, dict):

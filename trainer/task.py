@@ -113,6 +113,7 @@ def run(settings: Settings, cluster: Cluster | None = None) -> Folder | None:
     output = open_folder(settings.resolved_output_dir(identity))
     if not settings.validation_only and is_committed(output, identity):
         log.info("nothing to do: the model of this run is already at %s; delete it to make it again", output.uri)
+        warn_of_other_code(output)
         report_trial_again(settings, output)
         return output
     data_report = check(dataset, source)
@@ -144,6 +145,19 @@ def commit(staging: Path, output: Folder, identity: str) -> None:
         publish(staging, output, marker=MANIFEST_NAME, owned=LEFTOVERS)
     except AlreadyExistsError:
         is_committed(output, identity)  # Raises StorageError if it is another run's.
+
+
+def warn_of_other_code(output: Folder) -> None:
+    """Say so where the model that is there was made by other code than this, which its run id doesn't tell."""
+    from trainer.artifacts.provenance import code_fingerprint
+    from trainer.release.documents import read_raw
+
+    try:
+        params = read_raw(output, "params") or {}
+    except ValueError:
+        return  # Damaged, which is for the gates to say.
+    if params.get("code_fingerprint", "") not in ("", code_fingerprint()):
+        log.warning("that model was made by other code than this: for one by this, delete it and add --resume never")
 
 
 def report_trial_again(settings: Settings, output: Folder) -> None:

@@ -89,6 +89,14 @@ def test_scales_by_itself(folder: Path, images: NDArray[np.uint8]) -> None:
     assert np.abs(predict(images) - predict(images // 255)).max() > 0.01
 
 
+@pytest.mark.parametrize("shape", [(3, 28, 28), (28, 28, 1), (3, 56, 56, 1), (3, 28, 28, 3)])
+def test_refuses_what_is_no_image_of_its_size(folder: Path, shape: tuple[int, ...]) -> None:
+    """TensorFlow Serving looks at no shape. Without its last axis an image would end the whole process."""
+    signature = tf.saved_model.load(str(folder)).signatures["serving_default"]
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"not compatible with expected shape \[\?,28,28,1\]"):
+        signature(image=tf.zeros(shape, tf.uint8))
+
+
 def test_holds_no_random_op(folder: Path) -> None:
     assert not {op for op in operations(folder) if "Random" in op or "Stateless" in op or "PyFunc" in op}
 

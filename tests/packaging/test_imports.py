@@ -19,9 +19,10 @@ MAY_IMPORT = {
     "errors": set(),
     "google_errors": {"errors"},
     "logs": set(),
+    "unique_keys": set(),
     "parser": {"errors"},
     "ending": {"errors", "logs"},
-    **dict.fromkeys(SETTINGS_PARTS, SETTINGS_PARTS | PARSING),
+    **dict.fromkeys(SETTINGS_PARTS, SETTINGS_PARTS | PARSING | {"unique_keys"}),
     "agreement": {"commandline", "settings"},  # The latter for its type.
     "settings": SETTINGS_PARTS | PARSING,
     "storage": {"errors", "google_errors"},
@@ -30,7 +31,7 @@ MAY_IMPORT = {
     "training": COMMON | {"storage"},
     "evaluation": COMMON,
     "artifacts": COMMON | {"storage"},
-    "release": COMMON | {"storage", "artifacts.manifest"},
+    "release": COMMON | {"storage", "artifacts.manifest", "unique_keys"},
     "cloud": COMMON | {"google_errors"},
 }
 #: The commands, the only places where stages meet, and what they are divided into.

@@ -3,6 +3,7 @@
 import gzip
 import json
 import shlex
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -164,6 +165,18 @@ def test_a_second_start_has_nothing_to_do_and_knows_it_without_tensorflow(finish
     assert again.returncode == 0
     assert "nothing to do" in again.stderr
     assert weights_digest(finished.model) == before
+
+
+def test_a_second_start_by_other_code_says_so(finished: Run, cache: Path, tmp_path: Path) -> None:
+    """Whoever changed the network and starts again would take the old model for the new one."""
+    model = tmp_path / "model"
+    shutil.copytree(finished.model, model)
+    params = model / "metadata" / "params.json"
+    for made_by, told in ((document(finished, "params")["code_fingerprint"], False), ("0" * 64, True)):
+        params.write_text(json.dumps({**document(finished, "params"), "code_fingerprint": made_by}))
+        again = run_job([*QUICK, "--output-dir", str(model)], cache=cache, folder=tmp_path, light=True)
+        assert (again.returncode, "nothing to do" in again.stderr) == (0, True), again.stderr
+        assert ("made by other code than this" in again.stderr) is told
 
 
 def test_a_trial_that_starts_again_after_its_end_reports_again(finished: Run, cache: Path, tmp_path: Path) -> None:

@@ -199,8 +199,13 @@ def test_words_stand_for_versions(two):
     index = promoted(two, "1.0.0")
     assert decisions.resolve(index, "latest").version == "1.0.1"
     assert decisions.resolve(index, "prod").version == "1.0.0"
-    for asked, state in [("1.0.7", index), ("prod", two), ("latest", Index())]:
-        with pytest.raises(SettingsError, match=f"no such version – expected one of .* – received {asked}"):
+    for asked, state, told in [
+        ("1.0.7", index, r"no such version – expected one of 1\.0\.0, 1\.0\.1"),
+        ("prod", two, r"no version is in production – expected one of 1\.0\.0, 1\.0\.1"),
+        ("latest", replace(two, latest=None), r"no version is latest yet – expected one of 1\.0\.0, 1\.0\.1"),
+        ("latest", Index(), "the registry is empty – expected a version"),
+    ]:
+        with pytest.raises(SettingsError, match=f"{told} – received {asked}"):
             decisions.resolve(state, asked)
 
 

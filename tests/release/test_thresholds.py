@@ -56,6 +56,10 @@ def test_what_is_not_the_packages_own_is_named_beside_what_is(tmp_path: Path) ->
         ("absolute: 0.9", ["absolute = 0.9: "]),
         ("- 1", ["is no table of thresholds"]),
         ("a: {", ["can't be read"]),
+        (
+            "absolute: {recall_at_least: 0.7}\nabsolute: {log_loss_at_most: 1}",
+            ["line 2: the key absolute stands here twice"],
+        ),
         ("", ["is no table of thresholds"]),
     ],
 )

@@ -139,6 +139,8 @@ FILES = [
     ("resume: no", "expected one of auto, never, require – received False"),
     ("- epochs", "expected a readable YAML file with a mapping of settings – received list"),
     ("just words", "received str"),
+    ("epochs: 3\nseed: 1\nepochs: 4", "received line 3: the key epochs stands here twice"),
+    ("batch-size: 3\nbatch_size: 4", "expected each setting once – received batch_size in both spellings"),
     ("epochs: [", "expected a readable YAML file"),
     ("epochs: !!python/object:os.system x", "expected a readable YAML file"),
 ]
@@ -153,8 +155,12 @@ def test_a_wrong_file_is_told(config, text, message):
 
 def test_a_file_that_is_not_there_or_no_text_is_told(tmp_path):
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
-    for name in ("missing.yaml", "binary", "."):
-        with pytest.raises(SettingsError, match="expected a readable YAML file"):
+    for name, do in (
+        ("missing.yaml", "correct its name"),
+        ("binary", "write one setting a line"),
+        (".", "correct its name"),
+    ):
+        with pytest.raises(SettingsError, match=f"expected a readable YAML file.*{do}"):
             parse(["--config", str(tmp_path / name)], {})
 
 

@@ -25,8 +25,8 @@ BATCH_SIZE = 250  # As in training's validation: what preset best holds of a tho
 # Arithmetic of the network, and what loading and restoring a SavedModel takes. Nothing random, nothing that reads or
 # writes files of its own choice, no Python.
 NETWORK_OPS = frozenset(
-    "AddV2 BiasAdd Cast ConcatV2 Const Conv2D FusedBatchNormV3 Identity MatMul Max MaxPool Mean MirrorPad Mul Pack "  # noqa: SIM905
-    "Placeholder RealDiv Relu Reshape ReverseV2 Rsqrt Shape Softmax Squeeze StridedSlice Sub Sum".split()
+    "AddV2 BiasAdd Cast ConcatV2 Const Conv2D EnsureShape FusedBatchNormV3 Identity MatMul Max MaxPool Mean MirrorPad "  # noqa: SIM905
+    "Mul Pack Placeholder RealDiv Relu Reshape ReverseV2 Rsqrt Shape Softmax Squeeze StridedSlice Sub Sum".split()
 )
 LOADING_OPS = frozenset(
     "AssignVariableOp DisableCopyOnRead MergeV2Checkpoints NoOp ReadVariableOp RestoreV2 SaveV2 Select "  # noqa: SIM905
@@ -53,8 +53,13 @@ def export_saved_model(network: keras.Model, folder: Path, probe: NDArray[np.uin
     module = tf.Module()
     module.weights = [variable.value for variable in network.weights]
     image = tf.TensorSpec((None, *IMAGE_SHAPE), tf.uint8, name=INPUT_NAME)
-    serve = tf.function(lambda image: {OUTPUT_NAME: network(image, training=False)}, input_signature=[image])
-    _save(module, folder, serve)
+
+    # Nobody holds a client's tensor to the signature's shape: images of another size would be answered with nonsense,
+    # and those without their last axis would end the server's process.
+    def answer(image: tf.Tensor) -> dict[str, tf.Tensor]:
+        return {OUTPUT_NAME: network(tf.ensure_shape(image, (None, *IMAGE_SHAPE)), training=False)}
+
+    _save(module, folder, tf.function(answer, input_signature=[image]))
     _refuse_unknown_ops(operations(folder))
     predict = load_predictor(folder)
     refuse_disagreement(predict, network, probe)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from trainer.errors import SettingsError
+from trainer.unique_keys import load_yaml
 
 #: What the files leave open, and how it is filled in.
 PLACEHOLDERS = {
@@ -95,7 +96,7 @@ def load(path: Path) -> dict[str, Any]:
 
     expected, do = "a YAML file with a mapping, such as jobs/cpu.yaml", "see docs/jobs.md"
     try:
-        document = yaml.load(path.read_text(encoding="utf-8"), Loader=_loader())  # noqa: S506 – a SafeLoader
+        document = load_yaml(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, yaml.YAMLError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise SettingsError(f"{path} can't be read", expected=expected, received=str(reason), do=do) from error
@@ -146,24 +147,3 @@ def pools_of(document: Mapping[str, Any]) -> list[dict[str, Any]]:
 def _given_pools(spec: Any) -> list[Any]:
     pools = spec.get("workerPoolSpecs") if isinstance(spec, dict) else None
     return pools if isinstance(pools, list) else []
-
-
-def _loader() -> type:
-    import yaml
-
-    class Loader(yaml.SafeLoader):
-        """Knows no key twice."""
-
-    def construct(loader: Any, node: Any, deep: bool = False) -> Any:
-        keys: list[Any] = []
-        for key_node, _ in node.value:
-            if key_node.tag == "tag:yaml.org,2002:merge":  # "<<": what it brings may be given anew.
-                continue
-            key = loader.construct_object(key_node, deep=True)
-            if key in keys:
-                raise ValueError(f"line {key_node.start_mark.line + 1}: the key {key} stands here twice")
-            keys.append(key)
-        return loader.construct_mapping(node, deep=deep)
-
-    Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, construct)
-    return Loader

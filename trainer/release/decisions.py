@@ -13,8 +13,8 @@ from trainer.release.history import Change, Entry, Index
 from trainer.release.verdict import Verdict
 from trainer.release.versions import Makings, Version, next_version
 
-#: Words that stand for a version wherever one is asked for.
-POINTERS = ("latest", "prod")
+#: Words that stand for a version wherever one is asked for, and what is said while they stand for none.
+POINTERS = {"latest": "no version is latest yet", "prod": "no version is in production"}
 
 
 class MovedError(StorageError):
@@ -56,9 +56,12 @@ def resolve(index: Index, asked: str) -> Entry:
     """The entry of a version, ``latest`` or ``prod``. Raises SettingsError where there is none."""
     pointers = dict(zip(POINTERS, (index.latest, index.in_production), strict=True))
     version = pointers.get(asked, asked)
+    if not index.entries:
+        do = "register a model folder first, or see --registry-root and --name"
+        raise SettingsError("the registry is empty", expected="a version", received=asked, do=do)
     if version is None or version not in index.entries:
-        known = ", ".join(list(index.entries)[-5:]) or "none: the registry is empty"
-        raise SettingsError("no such version", expected=f"one of {known}", received=asked, do="see list")
+        what, known = POINTERS.get(asked, "no such version"), ", ".join(list(index.entries)[-5:])
+        raise SettingsError(what, expected=f"one of {known}", received=asked, do="see list")
     return index.entries[version]
 
 

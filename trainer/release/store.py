@@ -40,7 +40,7 @@ class Registry:
     def __init__(self, root: Folder, name: str, *, who: str) -> None:
         if not _NAME.fullmatch(name):
             expected = "a lower-case letter, then up to 62 lower-case letters, digits, '-' or '_'"
-            what, do = "not a usable name for a registered model", "choose another --name"
+            what, do = "not a usable name for a registered model", "choose another name"
             raise SettingsError(what, expected=expected, received=repr(name), do=do)
         self._root = root
         self._folder = root.child(name)

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from trainer.errors import SettingsError
+from trainer.unique_keys import load_yaml
 
 DEFAULTS = Path(__file__).with_name("gates.yaml")
 
@@ -102,8 +103,8 @@ def _read(path: Path) -> dict[str, Any]:
     expected = "a YAML file of thresholds by gate, such as absolute: {recall_at_least: 0.6}"
     do = "see docs/gates.md for the names"
     try:
-        table = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        table = load_yaml(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
         raise SettingsError(f"{path} can't be read", expected=expected, received=str(error), do=do) from error
     if not isinstance(table, dict):
         raise SettingsError(f"{path} is no table of thresholds", expected=expected, received=repr(table), do=do)

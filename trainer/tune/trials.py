@@ -105,7 +105,8 @@ def refusal(trial: TrialProcess, code: int) -> TrainerError | None:
                 "a trial can't run, so none can",
                 expected="trials that train",
                 received=trial.last_words(),
-                do=f"mend that and start the same command again; its log is {trial.folder / 'log.txt'}",
+                do=f"mend that, and start the same command again, or with other settings one with another --study;"
+                f" its log is {trial.folder / 'log.txt'}",
             )
     return None
 

@@ -1,0 +1,25 @@
+"""YAML in which no key stands twice: YAML itself would silently take the last one."""
+
+from typing import Any
+
+
+def load_yaml(text: str) -> Any:
+    """What ``text`` says. Raises ValueError for a key that stands twice in its mapping, yaml.YAMLError for no YAML."""
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        """Knows no key twice."""
+
+    def construct(loader: Any, node: Any, deep: bool = False) -> Any:
+        keys: list[Any] = []
+        for key_node, _ in node.value:
+            if key_node.tag == "tag:yaml.org,2002:merge":  # "<<": what it brings may be given anew.
+                continue
+            key = loader.construct_object(key_node, deep=True)
+            if key in keys:
+                raise ValueError(f"line {key_node.start_mark.line + 1}: the key {key} stands here twice")
+            keys.append(key)
+        return loader.construct_mapping(node, deep=deep)
+
+    Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, construct)
+    return yaml.load(text, Loader=Loader)  # noqa: S506 – a SafeLoader
