@@ -32,7 +32,7 @@ MAY_IMPORT = {
     "evaluation": COMMON,
     "artifacts": COMMON | {"storage"},
     "release": COMMON | {"storage", "artifacts.manifest", "unique_keys"},
-    "cloud": COMMON | {"google_errors"},
+    "cloud": COMMON | {"google_errors", "unique_keys"},
 }
 #: The commands, the only places where stages meet, and what they are divided into.
 RECIPES = {
