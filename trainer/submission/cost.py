@@ -5,11 +5,10 @@ from dataclasses import replace
 
 from trainer.cloud import cost, prices
 from trainer.cloud.jobspec import Job, change_texts
-from trainer.cloud.preflight import flags
 from trainer.cloud.preflight.finding import mapping
 from trainer.cloud.preflight.running import seconds
 from trainer.errors import SettingsError
-from trainer.submission.settings import read_flags
+from trainer.submission.settings import settings_of
 
 
 def limit(job: Job, most_usd: float | None) -> Job:
@@ -81,4 +80,4 @@ def _too_short(job: Job, estimate: cost.Estimate) -> Iterator[str]:
 
 
 def _estimate(job: Job) -> cost.Estimate:
-    return cost.estimate(job, flags.read(job, job.first_pool, read_flags).values)
+    return cost.estimate(job, settings_of(job))

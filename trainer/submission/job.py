@@ -59,7 +59,7 @@ def _run(job: Job) -> str:
     pool = job.first_pool
     container = container_of(pool)
     code = [text(container.get("imageUri") or container.get("executorImageUri")), *items(container.get("packageUris"))]
-    name = run_name(flags.read(job, pool, read_flags), flags.arguments_of(pool), " ".join(map(str, code)))
+    name = run_name(flags.read(job, pool, read_flags), flags.arguments_of(pool), [str(part) for part in code])
     return f"{name}-{datetime.now(UTC):%Y%m%d%H%M%S}" if job.is_tuning else name
 
 

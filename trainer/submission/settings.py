@@ -3,8 +3,11 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from trainer import settings
+from trainer.cloud.jobspec import Job
+from trainer.cloud.preflight import flags as flags_of_jobs
 from trainer.cloud.preflight.flags import Flags, ends
 from trainer.errors import SettingsError
 
@@ -20,7 +23,15 @@ def read_flags(argv: Sequence[str], env: Mapping[str, str]) -> Flags:
     return Flags(values=parsed.as_dict(), shaping={"data": parsed.data, **parsed.shaping()})
 
 
-def run_name(flags: Flags, arguments: Sequence[str], image: str) -> str:
-    """Names what comes out: the same settings and image find their checkpoints, others never get in their way."""
-    identity = json.dumps([flags.shaping or list(arguments), image], sort_keys=True)
+def settings_of(job: Job) -> Mapping[str, Any]:
+    """What the primary replica of a job trains with, once preflight has found nothing wrong with its flags."""
+    return flags_of_jobs.read(job, job.first_pool, read_flags).values
+
+
+def run_name(flags: Flags, arguments: Sequence[str], code: Sequence[str]) -> str:
+    """Names what comes out: the same settings and ``code`` find their checkpoints, others never get in their way.
+
+    ``code``: the image, and the packages that are installed into it.
+    """
+    identity = json.dumps([flags.shaping or list(arguments), " ".join(code)], sort_keys=True)
     return hashlib.sha256(identity.encode()).hexdigest()[:10]

@@ -92,10 +92,10 @@ def _by_digest(job: "Job", rest: "GoogleRest | None") -> dict[str, str]:
 
 
 def _ask_project(job: "Job", rest: "GoogleRest", service: "JobService") -> Sequence[object]:
-    from trainer.cloud.preflight import flags, project
-    from trainer.submission.settings import read_flags
+    from trainer.cloud.preflight import project
+    from trainer.submission.settings import settings_of
 
-    registers = bool(flags.read(job, job.first_pool, read_flags).values["register_model"])
+    registers = bool(settings_of(job)["register_model"])
     answers = project.check(job, rest, lambda: service.active(job), registers=registers)
     for line in answers.unchecked:
         _say(f"not checked: {line}")
