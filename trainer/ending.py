@@ -52,7 +52,10 @@ def output_unread(exit_code: int) -> int:
 
 
 def end_process(exit_code: int) -> NoReturn:
-    """End with what was said. A signal comes too late: while libraries end, Python has given up its handlers."""
+    """End with what was said. A signal comes too late: while libraries end, Python has given up its handlers.
+
+    TensorFlow takes a second for it.
+    """
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     sys.exit(exit_code)

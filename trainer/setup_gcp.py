@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from trainer.cloud.project import bindings, resources
 from trainer.cloud.project.gcloud import Gcloud
 from trainer.cloud.project.plan import IMAGES, Plan
-from trainer.ending import run_command
+from trainer.ending import end_process, run_command
 from trainer.errors import SettingsError
 from trainer.parser import Parser, add_verbose, add_version
 
@@ -126,4 +126,4 @@ def _say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end_process(main())

@@ -268,4 +268,4 @@ def open_checkpoints(job: Job) -> "tuple[Checkpoints, TrainingState | None]":
 
 
 if __name__ == "__main__":
-    end_process(main())  # TensorFlow takes a second to end.
+    end_process(main())

@@ -53,15 +53,27 @@ class Late:
         kill(process, number)
 
 late = Late()  # Goes when Python has given up the handlers of signals, as TensorFlow does.
-sys.argv = ["trainer.task", "--epochs", "0"]
-runpy.run_module("trainer.task", run_name="__main__")
+command = sys.argv[1]
+sys.argv = [command, *sys.argv[2:]]
+runpy.run_module(command, run_name="__main__")
 """
 
 
-def test_a_signal_that_comes_when_all_is_said_changes_nothing():
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["trainer.task", "--epochs", "0"], "trainer.task: --epochs – expected"),
+        (["trainer.registry"], "trainer.registry: command line – expected"),
+        (["trainer.tune", "--nonsense"], "trainer.tune: command line – expected"),
+        (["trainer.submission"], "scripts/submit: command line – expected"),
+        (["trainer.local_job"], "scripts/local_job: command line – expected"),
+        (["trainer.setup_gcp"], "scripts/setup_gcp: command line – expected"),
+    ],
+)
+def test_a_signal_that_comes_when_all_is_said_changes_nothing(words, told):
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
-    done = subprocess.run([sys.executable, "-c", LATE], env=env, capture_output=True, text=True, check=False)
-    assert done.stderr.startswith("trainer.task: --epochs – expected")
+    done = subprocess.run([sys.executable, "-c", LATE, *words], env=env, capture_output=True, text=True, check=False)
+    assert done.stderr.startswith(told)
     assert done.returncode == 2
 
 

@@ -1,8 +1,7 @@
 """``python -m trainer.local_job``, which is ``scripts/local_job``."""
 
-import sys
-
+from trainer.ending import end_process
 from trainer.local_job.run import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end_process(main())

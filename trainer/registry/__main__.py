@@ -1,8 +1,7 @@
 """``python -m trainer.registry``."""
 
-import sys
-
+from trainer.ending import end_process
 from trainer.registry.run import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end_process(main())

@@ -1,8 +1,7 @@
 """``python -m trainer.submission``, which is ``scripts/submit``."""
 
-import sys
-
+from trainer.ending import end_process
 from trainer.submission.submit import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end_process(main())

@@ -1,8 +1,7 @@
 """``python -m trainer.tune``, which is ``scripts/tune``."""
 
-import sys
-
+from trainer.ending import end_process
 from trainer.tune.search import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    end_process(main())
