@@ -20,9 +20,10 @@ from numpy.typing import NDArray
 
 from benchmarks.contenders.processes import Contender, start
 from benchmarks.document import benchmark_parser, measured, replace_section, table
+from benchmarks.ending import run
 from benchmarks.results import read, recipe
 from trainer import settings
-from trainer.contract import METADATA_DIR, Examples
+from trainer.contract import Examples
 from trainer.measurement import DataPlace, find_parts
 
 #: 1, 32 and 1,024 are what the original's figures are compared at; 256 fits the processor's cache.
@@ -61,13 +62,10 @@ class Server:
 
 def test_part(model: Path) -> Examples:
     """The test images that the model was evaluated on."""
-    params, report = (
-        json.loads((model / METADATA_DIR / name).read_text(encoding="utf-8"))
-        for name in ("params.json", "data_report.json")
-    )
+    facts = read(model)
     machine = settings.parse([], os.environ)
     place = DataPlace(None, machine.fashion_mnist_dir, machine.data_cache_dir)
-    return find_parts(place, params, report).test
+    return find_parts(place, facts.params, facts.data_report).test
 
 
 def start_all(model: Path, images: NDArray[np.uint8], folder: Path) -> tuple[dict[str, Server], dict[str, str]]:
@@ -162,4 +160,4 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    run("benchmarks.inference", main)

@@ -22,6 +22,7 @@ import numpy as np
 
 from benchmarks.contenders.processes import ROOT
 from benchmarks.document import benchmark_parser, measured, replace_section, table
+from benchmarks.ending import run
 from trainer import settings
 from trainer.contract import METADATA_DIR
 from trainer.data import idx
@@ -163,4 +164,4 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    run("benchmarks.memory", main)

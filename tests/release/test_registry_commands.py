@@ -123,7 +123,8 @@ def test_promoting_twice_makes_one_event(at):
 
 def test_what_a_gate_refused_stays_out_of_production(at):
     err = at("promote 2.0.0", code=7)
-    assert "received absolute: The absolute gate spoke; calibration: The calibration gate spoke – only" in err
+    assert "received absolute: The absolute gate spoke; calibration: The calibration gate spoke – promote an" in err
+    assert 'or first: approve 2.0.0 --override --reason "…"' in err
     assert err.count("\n") == 1
     assert "approve it all the same with --override" in at("approve 2.0.0", code=7)
     assert "--override needs a reason" in at("approve 2.0.0 --override", code=2)

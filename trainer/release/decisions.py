@@ -181,7 +181,7 @@ def promote(index: Index, asked: str, *, seen: Index, why: str) -> Change | None
     if index.in_production == entry.version:
         return None
     if not entry.approved:
-        raise refusal(entry, do="only approved versions go into production")
+        raise refusal(entry, do=f'promote an approved one, or first: approve {entry.version} --override --reason "…"')
     if index.in_production != seen.in_production:
         raise _moved("production", seen.in_production, index.in_production)
     return Change("promote", entry.version, why or "asked for", {"before": index.in_production})
