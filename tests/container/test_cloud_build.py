@@ -188,6 +188,31 @@ def test_an_image_without_critical_ones_passes(scanner: Scanner, small_image: st
     assert done.stdout.startswith(f"{small_image}: {len(found)} known vulnerabilities\n")
 
 
+@pytest.mark.parametrize(
+    ("named", "code", "said"),
+    [
+        (["CVE-2026-11", "CVE-2026-2"], 0, ""),
+        (["CVE-2026-2", "CVE-2026-3"], 1, "received CVE-2026-11 –"),
+        (["CVE-2026-1", "CVE-2026-2"], 1, "received CVE-2026-11 –"),  # The beginning of a name is another name.
+    ],
+)
+def test_a_critical_one_that_was_looked_at_can_be_named(tmp_path: Path, named: list[str], code: int, said: str) -> None:
+    ignored = [word for name in named for word in ("--ignore-vuln", name)]
+    with a_stand_in(tmp_path, {"CVE-2026-11": "CRITICAL", "CVE-2026-2": "CRITICAL", "CVE-2026-3": "LOW"}) as found:
+        done = run_script("scan_image", "image", "us", *ignored, **found)
+    assert (done.returncode, done.stdout.count("\n")) == (code, 4), done.stderr
+    assert said in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words", [["image"], ["image", "us", "--ignore-vuln"], ["image", "us", "--ignore", "CVE-2026-1"]]
+)
+def test_wrong_words_are_no_scan(tmp_path: Path, words: list[str]) -> None:
+    with a_stand_in(tmp_path, {}) as found:
+        done = run_script("scan_image", *words, **found)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+
+
 def test_an_image_that_could_not_be_scanned_is_no_pass(scanner: Scanner, small_image: str) -> None:
     with scanner({}, refuses=True) as environment:
         done = run_script("scan_image", small_image, "us", **environment)
