@@ -107,7 +107,7 @@ SEEN = [
     (STATUS.format(4), "nothing was learned"),
     (STATUS.format(5), "read or written"),
     (STATUS.format(7), "release gate"),
-    (STATUS.format(9), "it goes on"),
+    (STATUS.format(9), "with the same image it goes on"),
     (STATUS.format(139), "native code"),
     (STATUS.format(137), "out of memory"),
     ("The replica workerpool0-0 exited with code 3", "the data are missing"),

@@ -33,8 +33,8 @@ CAUSES = (
     ),
     Cause(
         r"preempt",
-        "the spot machine was taken away more often than Vertex AI starts a job again: submit it again, it goes on "
-        "from its last whole epoch; or use STANDARD",
+        "the spot machine was taken away more often than Vertex AI starts a job again: submit it again, with the "
+        "same image it goes on from its last whole epoch; or use STANDARD",
     ),
     Cause(
         r"ImagePull|ErrImage|pull.*image|image.*not found|manifest unknown",
@@ -62,7 +62,8 @@ CAUSES = (
     Cause(_ended_with(7), "a release gate refused the model (exit code 7): see docs/gates.md and the report"),
     Cause(
         _ended_with(9, 143),
-        "the replica was stopped (exit code 9): submit it again, it goes on; on a larger machine if memory was short",
+        "the replica was stopped (exit code 9): submit it again, with the same image it goes on; on a larger machine "
+        "if memory was short",
     ),
     Cause(
         _ended_with(6, 11, 134, 139),
@@ -75,7 +76,7 @@ CAUSES = (
     ),
     Cause(
         r"expired|timed? ?out|deadline",
-        "it took longer than its timeout: submit it again, it goes on; or raise it",
+        "it took longer than its timeout: submit it again, with the same image it goes on; or raise it",
     ),
 )
 
