@@ -251,7 +251,7 @@ def test_after_a_change_of_keys_every_version_can_be_signed_anew(run, tmp_path):
 def test_a_key_that_is_not_the_public_ones_replaces_nothing(registry, tmp_path, model, keys):
     entry = registered(registry, model, **keys)
     other, _ = key_pair(tmp_path, "other")
-    with pytest.raises(GateRefusedError, match="the signature of .* does not hold"):
+    with pytest.raises(GateRefusedError, match="the signature does not hold"):
         registered(registry, model, signing_key=other, public_key=keys["public_key"])
     assert registry.faults(entry, keys["public_key"]) == []
     assert kinds(registry) == ["reserve", "register"]

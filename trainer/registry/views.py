@@ -177,12 +177,12 @@ def _points(difference: float | None) -> Cell:
 
 def _verify(document: Document, page: Page) -> list[str]:
     rows = [
-        (version["version"], Cell("altered", "bad") if version["faults"] else Cell("intact", "good"),
+        (version["version"], Cell("refused", "bad") if version["faults"] else Cell("intact", "good"),
          "; ".join(version["faults"]) or str(_remark(version).text))
         for version in document["versions"]
     ]  # fmt: skip
     faults = "\n".join(page.paint(Cell(fault, "bad")) for fault in document["faults"])
-    table = page.table(("version", "files", "remark"), rows) if rows else "there are no versions"
+    table = page.table(("version", "state", "remark"), rows) if rows else "there are no versions"
     return [table, faults, f"signatures: {document['signatures']}"]
 
 

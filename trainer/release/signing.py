@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from model_signing import hashing, signing, verifying
 
 _CURVES = "an elliptic-curve key (P-256, P-384 or P-521)"
+# How the library begins to say that the key of which the bundle tells is not the one given.
+_OTHER_KEY = "Key mismatch"
 
 
 def sign(folder: Path, signature: Path, private_key: Path) -> None:
@@ -55,7 +57,7 @@ def check(folder: Path, signature: Path, public_key: Path) -> None:
     """
     verifier = _verifier(public_key).set_hashing_config(_hashing(folder))
     if not signature.is_file():
-        raise _refused(folder, "there is no signature", "a model signed when it was registered")
+        raise _refused("there is no signature", expected="a model signed when it was registered")
     try:
         verifier.verify(folder, signature)
     except OSError as error:
@@ -67,7 +69,10 @@ def check(folder: Path, signature: Path, public_key: Path) -> None:
         ) from error
     except Exception as error:  # a damaged bundle fails in one of four parsers, each with errors of its own
         expected = f"the files that were signed, and a signature of the key in {public_key}"
-        raise _refused(folder, _words(error), expected) from error
+        if _OTHER_KEY in str(error):
+            do = "don't use this model; if it is the key that was changed, register the same model again"
+            raise _refused("a signature of another key", expected=expected, do=do) from error
+        raise _refused(_words(error), expected=expected) from error
 
 
 def _hashing(folder: Path) -> "hashing.Config":
@@ -118,10 +123,7 @@ def _bad_key(which: str, path: Path, error: Exception, expected: str) -> Setting
     )
 
 
-def _refused(folder: Path, received: str, expected: str) -> GateRefusedError:
-    return GateRefusedError(
-        f"the signature of {folder} does not hold",
-        expected=expected,
-        received=received,
-        do="don't use this model; register it again from a folder you trust",
-    )
+def _refused(
+    received: str, *, expected: str, do: str = "don't use this model; register it again from a folder you trust"
+) -> GateRefusedError:
+    return GateRefusedError("the signature does not hold", expected=expected, received=received, do=do)
