@@ -72,7 +72,7 @@ class Downloader:
             f"{name} can't be downloaded",
             expected="one of the hosts of the data set to deliver it",
             received="; ".join(self._failures),
-            do="put the four files into a folder and set FASHION_MNIST_DIR to it",
+            do="put the four files into a folder and set FASHION_MNIST_DIR to it, or use --data synthetic",
         )
 
     def _fetch_from(self, url: str, target: Path, sha256: str) -> None:
