@@ -204,8 +204,21 @@ def test_a_critical_one_that_was_looked_at_can_be_named(tmp_path: Path, named: l
     assert said in done.stderr
 
 
+@pytest.mark.parametrize("ignored", [[], ["--ignore-vuln", "CVE-2026-1"]])
+def test_a_critical_one_without_a_name_is_refused(tmp_path: Path, ignored: list[str]) -> None:
+    with a_stand_in(tmp_path, {"": "CRITICAL"}) as found:
+        done = run_script("scan_image", "image", "us", *ignored, **found)
+    assert done.returncode == 1, done.stdout
+
+
 @pytest.mark.parametrize(
-    "words", [["image"], ["image", "us", "--ignore-vuln"], ["image", "us", "--ignore", "CVE-2026-1"]]
+    "words",
+    [
+        ["image"],
+        ["image", "us", "--ignore-vuln"],
+        ["image", "us", "--ignore-vuln", ""],
+        ["image", "us", "--ignore", "CVE-2026-1"],
+    ],
 )
 def test_wrong_words_are_no_scan(tmp_path: Path, words: list[str]) -> None:
     with a_stand_in(tmp_path, {}) as found:
