@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from benchmarks.document import benchmark_parser, measured, replace_section, table
-from benchmarks.ending import run
+from benchmarks.ending import run_benchmark
 from benchmarks.results import mean_and_deviation
 from trainer import settings as trainer_settings
 from trainer.artifacts.provenance import running_code
@@ -151,4 +151,4 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    run("benchmarks.accelerator", main)
+    run_benchmark("benchmarks.accelerator", main)

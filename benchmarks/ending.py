@@ -8,7 +8,7 @@ from trainer.ending import fail
 from trainer.errors import TrainerError
 
 
-def run(name: str, main: Callable[[Sequence[str]], None]) -> NoReturn:
+def run_benchmark(name: str, main: Callable[[Sequence[str]], None]) -> NoReturn:
     """Do what this process's command line asks of ``main``, the program ``name``, and end."""
     try:
         main(sys.argv[1:])

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from benchmarks.contenders.processes import Contender, start
 from benchmarks.document import benchmark_parser, measured, replace_section, table
-from benchmarks.ending import run
+from benchmarks.ending import run_benchmark
 from benchmarks.results import read, recipe
 from trainer import settings
 from trainer.contract import Examples
@@ -160,4 +160,4 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    run("benchmarks.inference", main)
+    run_benchmark("benchmarks.inference", main)

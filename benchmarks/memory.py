@@ -22,7 +22,7 @@ import numpy as np
 
 from benchmarks.contenders.processes import ROOT
 from benchmarks.document import benchmark_parser, measured, replace_section, table
-from benchmarks.ending import run
+from benchmarks.ending import run_benchmark
 from trainer import settings
 from trainer.contract import METADATA_DIR
 from trainer.data import idx
@@ -164,4 +164,4 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    run("benchmarks.memory", main)
+    run_benchmark("benchmarks.memory", main)

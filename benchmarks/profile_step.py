@@ -10,7 +10,6 @@ docs/benchmarks.md.
 import math
 import os
 import re
-import sys
 import tempfile
 import time
 from collections import Counter
@@ -27,6 +26,7 @@ import numpy as np
 from benchmarks.arithmetic import training_operations
 from benchmarks.document import benchmark_parser, measured, replace_section
 from benchmarks.document import table as markdown_table
+from benchmarks.ending import run_benchmark
 from trainer import settings as flags_of_trainer
 from trainer.contract import IMAGE_SHAPE, Examples
 from trainer.model.precision import dtype_policy, resolve_precision
@@ -230,4 +230,4 @@ def main(argv: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    run_benchmark("benchmarks.profile_step", main)

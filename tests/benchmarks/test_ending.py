@@ -23,3 +23,11 @@ def test_what_is_missing_is_said_in_a_line(tmp_path: Path, program: list[str], c
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr.count("\n")) == (code, 1), done.stderr
     assert done.stderr.startswith(said.format(empty=tmp_path))
+
+
+def test_a_wrong_flag_is_said_below_the_notices_of_tensorflow() -> None:
+    command = [sys.executable, "-m", "benchmarks.profile_step", "--", "--epoch", "3"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.splitlines()[-1].startswith("benchmarks.profile_step: command line – expected a known setting")
+    assert "Traceback" not in done.stderr
