@@ -5,13 +5,17 @@
 PYTHON is the interpreter of an environment that has torch and NumPy. Writes its table into docs/benchmarks.md.
 """
 
+import shutil
 import statistics
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from benchmarks.contenders.processes import Contender, start
 from benchmarks.contenders.turns import IMAGES
 from benchmarks.document import benchmark_parser, measured, replace_section, table
+from benchmarks.ending import run_benchmark
+from trainer.errors import SettingsError
 
 COLUMNS = ("what", "images/s, median", "lowest", "highest")
 
@@ -62,11 +66,14 @@ def summary(racers: list[Racer]) -> str:
     )
 
 
-def main() -> None:
+def main(argv: Sequence[str]) -> None:
     parser = benchmark_parser(__doc__, "training throughput")
     parser.add_argument("--pytorch", required=True, metavar="PYTHON", help="an interpreter that has torch")
     parser.add_argument("--rounds", type=int, default=5, help="turns of each contender (default 5)")
-    options = parser.parse_args()
+    options = parser.parse_args(argv)
+    if shutil.which(options.pytorch) is None:
+        expected, do = "a program that can be started", "name the python of an environment that has torch and NumPy"
+        raise SettingsError("--pytorch", expected=expected, received=options.pytorch, do=do)
     racers = start_all(options.pytorch)
     for number in range(options.rounds):
         for racer in racers:
@@ -82,4 +89,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_benchmark("benchmarks.training_throughput", main)

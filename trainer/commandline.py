@@ -30,8 +30,9 @@ def complaint(what: str, *, expected: str, received: object, do: str) -> str:
 def read_flags(argv: Sequence[str], fields: Mapping[str, FieldInfo]) -> tuple[dict[str, Any], list[str]]:
     """The raw values of the flags given (the last of repeated ones), and a complaint per unknown one.
 
-    Besides settings the values may hold ``config`` and ``print_settings``. A flag that lacks its value reads
-    as an empty text. ``--help`` and ``--version`` print and raise SystemExit(0).
+    Words that belong to no flag are complained of together, where every flag is known. Besides settings the values may
+    hold ``config`` and ``print_settings``. A flag that lacks its value reads as an empty text. ``--help`` and
+    ``--version`` print and raise SystemExit(0).
     """
     if "--" in argv:  # As scripts/submit takes it. To argparse it means that no flags follow.
         return {}, [complaint("command line", expected="the trainer's flags alone", received="--", do="leave it out")]
@@ -39,8 +40,12 @@ def read_flags(argv: Sequence[str], fields: Mapping[str, FieldInfo]) -> tuple[di
     known, rest = _build_parser(fields).parse_known_args(_normalise(argv, needing_value))
     shorts = [short for field in fields.values() if (short := about(field).short)]
     flags = [*map(flag, fields), *shorts, "--config", "--print-settings", "--version", "--help"]
-    unknown = [word.partition("=")[0] for word in rest if word.startswith("-")] or rest
-    return vars(known), [_unknown("command line", word, known=flags) for word in unknown]
+    unknown = [word.partition("=")[0] for word in rest if word.startswith("-")]
+    complaints = [_unknown("command line", word, known=flags) for word in unknown]
+    if rest and not unknown:
+        do = "see --help; several values of one setting are joined by commas, as in --filters 32,64,128"
+        complaints = [complaint("command line", expected="a known setting", received=" ".join(rest), do=do)]
+    return vars(known), complaints
 
 
 def read_file(path: str, fields: Mapping[str, FieldInfo]) -> tuple[dict[str, Any], list[str]]:

@@ -14,6 +14,7 @@ import pytest
         (["memory"], 3, "benchmarks.memory: {empty} does not hold the data set"),
         (["accelerator", "--", "--data", "nowhere"], 3, "benchmarks.accelerator: no such data"),
         (["accelerator", "--", "--epoch", "3"], 2, "benchmarks.accelerator: command line"),
+        (["training_throughput", "--pytorch", "nowhere"], 2, "benchmarks.training_throughput: --pytorch – expected"),
         (["inference", "nowhere"], 1, "nowhere is not a model folder that can be read"),
     ],
 )

@@ -115,6 +115,8 @@ UNKNOWN = [
     (["--epoch=3"], "received --epoch – did you mean --epochs?"),
     (["--zzz"], "received --zzz – see --help"),
     (["stray"], "received stray – see --help"),
+    (["--filters", "32", "64", "128"], "received 64 128 – .* joined by commas, as in --filters 32,64,128$"),
+    (["--epoch", "3", "4"], r"received --epoch – did you mean --epochs\?$"),
     (["--epochs"], "--epochs – expected an integer ≥ 1 – received nothing"),
     (["--epochs="], "--epochs – expected an integer ≥ 1 – received nothing"),
     (["--epochs", "--verbose"], "--epochs – expected an integer ≥ 1 – received nothing"),
