@@ -41,11 +41,10 @@ def read_flags(argv: Sequence[str], fields: Mapping[str, FieldInfo]) -> tuple[di
     shorts = [short for field in fields.values() if (short := about(field).short)]
     flags = [*map(flag, fields), *shorts, "--config", "--print-settings", "--version", "--help"]
     unknown = [word.partition("=")[0] for word in rest if word.startswith("-")]
-    complaints = [_unknown("command line", word, known=flags) for word in unknown]
-    if rest and not unknown:
-        do = "see --help; several values of one setting are joined by commas, as in --filters 32,64,128"
-        complaints = [complaint("command line", expected="a known setting", received=" ".join(rest), do=do)]
-    return vars(known), complaints
+    if unknown or not rest:
+        return vars(known), [_unknown("command line", word, known=flags) for word in unknown]
+    advice = "see --help; several values of one setting are joined by commas, as in --filters 32,64,128"
+    return vars(known), [_unknown("command line", " ".join(rest), known=flags, advice=advice)]
 
 
 def read_file(path: str, fields: Mapping[str, FieldInfo]) -> tuple[dict[str, Any], list[str]]:
@@ -140,11 +139,12 @@ def _add_flag(group: argparse._ArgumentGroup, name: str, field: FieldInfo) -> No
     group.add_argument(flag(f"no_{name}"), dest=name, action="store_const", const="false", help=argparse.SUPPRESS)
 
 
-def _unknown(what: str, name: str, *, known: Sequence[str]) -> str:
+def _unknown(what: str, name: str, *, known: Sequence[str], advice: str = "see --help") -> str:
+    """The complaint that ``name`` is none of the ``known``: it names the nearest, or else gives ``advice``."""
     from difflib import get_close_matches
 
     nearest = get_close_matches(name, known, n=1)
-    do = f"did you mean {nearest[0]}?" if nearest else "see --help"
+    do = f"did you mean {nearest[0]}?" if nearest else advice
     return complaint(what, expected="a known setting", received=name, do=do)
 
 

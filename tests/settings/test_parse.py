@@ -116,6 +116,8 @@ UNKNOWN = [
     (["--zzz"], "received --zzz – see --help"),
     (["stray"], "received stray – see --help"),
     (["--filters", "32", "64", "128"], "received 64 128 – .* joined by commas, as in --filters 32,64,128$"),
+    (["epochs=3"], r"received epochs=3 – did you mean --epochs\?$"),
+    (["epochs", "3"], r"received epochs 3 – did you mean --epochs\?$"),
     (["--epoch", "3", "4"], r"received --epoch – did you mean --epochs\?$"),
     (["--epochs"], "--epochs – expected an integer ≥ 1 – received nothing"),
     (["--epochs="], "--epochs – expected an integer ≥ 1 – received nothing"),
