@@ -2,7 +2,9 @@
 
 import math
 
-import keras
+import trainer.model  # noqa: F401 – starts Keras with TensorFlow's fast kernels
+
+import keras  # isort: skip
 
 #: A backward pass computes two products where the forward pass computes one: for the weights, and for the inputs.
 PASSES = 3

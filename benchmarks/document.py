@@ -13,8 +13,9 @@ BENCHMARKS = Path(__file__).parents[1] / "docs" / "benchmarks.md"
 def hardware_line(accelerators: Sequence[str] = ()) -> str:
     """One sentence: processor, cores, memory, the accelerators that were used, and the commit of the code."""
     facts = hardware(accelerators)
+    instructions = f" with {', '.join(facts['instructions'])}" if facts["instructions"] else ""
     return (
-        f"{facts['processor']}, {facts['cores']} cores, {facts['memory_gib']} GiB, "
+        f"{facts['processor']}{instructions}, {facts['cores']} cores, {facts['memory_gib']} GiB, "
         f"{facts['accelerator'] or 'no accelerator'}; "
         f"commit {(commit(None) or 'unknown')[:12]}."
     )

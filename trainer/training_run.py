@@ -20,7 +20,7 @@ from trainer.fields import as_text
 from trainer.job import Job, Trained
 from trainer.model.augment import AugmentLimits, draw_transforms
 from trainer.model.cnn import build_cnn
-from trainer.model.precision import accelerators, dtype_policy, resolve_precision
+from trainer.model.precision import accelerators, computes_in_bfloat16, dtype_policy, resolve_precision
 from trainer.model.residual import build_residual
 from trainer.model.spread import spread
 from trainer.model.startup import signals_held_back, stderr_as_log, stdout_as_log
@@ -61,6 +61,8 @@ def train(job: Job, checkpoints: Checkpoints | None, start: TrainingState | None
                 replicas.agree(f"{job.run_id} {job.code.fingerprint} {precision}")
             start = replicas.told_by_primary(start)
         precision = kept_precision(precision, start)
+        if precision == "bfloat16" and not computes_in_bfloat16():
+            log.warning("this machine imitates bfloat16, which makes it several times as slow as in float32")
         use_devices(settings.backend)
         state = train_network(job, precision, checkpoints, start)
         if settings.backend == "jax":

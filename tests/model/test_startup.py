@@ -36,6 +36,13 @@ def test_starting_keras_gives_no_notice_and_has_the_fast_kernels() -> None:
     assert not [line for line in started.stderr.splitlines() if line.startswith(NOTICES)]
 
 
+@pytest.mark.slow
+def test_fast_kernels_that_come_too_late_are_told_of() -> None:
+    told = "TensorFlow was imported before trainer.model, and may compute with slower kernels"
+    assert told not in run(QUIET).stderr
+    assert told in run(f"import keras; {QUIET}").stderr
+
+
 @pytest.mark.parametrize(("driver", "warns"), [("/proc", True), ("/nowhere", False)])
 def test_that_no_gpu_was_found_is_said_just_where_there_is_one(driver: str, warns: bool) -> None:
     script = f"""

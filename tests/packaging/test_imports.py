@@ -27,10 +27,11 @@ MAY_IMPORT = {
     "settings": SETTINGS_PARTS | PARSING,
     "storage": {"errors", "google_errors"},
     "data": COMMON | {"storage"},
-    "model": {"contract"},
+    "processor": set(),
+    "model": {"contract", "processor"},
     "training": COMMON | {"storage"},
     "evaluation": COMMON,
-    "artifacts": COMMON | {"storage"},
+    "artifacts": COMMON | {"storage", "processor"},
     "release": COMMON | {"storage", "artifacts.manifest", "unique_keys"},
     "cloud": COMMON | {"google_errors", "unique_keys"},
 }

@@ -80,6 +80,18 @@ def test_it_goes_on_in_the_precision_that_it_began_in(
     assert "going on in float32, in which training began" in caplog.text
 
 
+@pytest.mark.parametrize("has_it", [True, False])
+def test_bfloat16_where_it_is_imitated_is_told_of(
+    job: Job, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, has_it: bool
+) -> None:
+    monkeypatch.setattr("trainer.training_run.computes_in_bfloat16", lambda: has_it)
+    once = replace(job, settings=SETTINGS.model_copy(update={"precision": "bfloat16", "epochs": 1}))
+    trained = train(once, Checkpoints(open_folder(tmp_path), {}), None)
+    assert trained is not None
+    assert trained.precision == "bfloat16"
+    assert ("this machine imitates bfloat16" in caplog.text) is not has_it
+
+
 def test_the_random_stream_of_erasing_matters_for_that(job: Job, states: list[TrainingState], tmp_path: Path) -> None:
     """The test above would notice a restart that draws the first epoch's patches again."""
     before, last = states

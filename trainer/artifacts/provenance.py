@@ -10,12 +10,13 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from trainer import processor
 from trainer.errors import TrainerError
 
 PACKAGES = ("tensorflow", "keras", "numpy", "scikit-learn", "matplotlib", "google-cloud-storage", "jax")
 PACKAGE_ROOT = Path(__file__).resolve().parents[1]
 GIT_SECONDS = 10.0  # On a slow disk, or one that is far away; then the commit counts as not known.
-RESULT_SHAPING_CODE = ("contract.py", "training_run.py", "data", "model", "training")
+RESULT_SHAPING_CODE = ("contract.py", "processor.py", "training_run.py", "data", "model", "training")
 
 
 @dataclass(frozen=True)
@@ -77,9 +78,10 @@ def commit(environment_commit: str | None) -> str | None:
 
 
 def hardware(accelerators: Sequence[str]) -> dict[str, Any]:
-    """Processor, cores usable by this process, memory in GiB, and the names of the accelerators."""
+    """Processor and instructions, cores usable by this process, memory in GiB, and the names of the accelerators."""
     return {
-        "processor": _processor(),
+        "processor": processor.name(),
+        "instructions": processor.instructions(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "memory_gib": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30, 1),
         "accelerator": ", ".join(accelerators) or None,
@@ -106,12 +108,3 @@ def _git(*arguments: str) -> str:
     except (OSError, subprocess.TimeoutExpired):  # No git that answers on this machine: the commit is not known.
         return ""
     return result.stdout.strip()
-
-
-def _processor() -> str:
-    information = Path("/proc/cpuinfo")
-    if information.exists():
-        for line in information.read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()

@@ -1,10 +1,9 @@
 """Which arithmetic training uses: bfloat16 only pays where the processor or the accelerator computes in it."""
 
-from pathlib import Path
-
 import keras
 
-BFLOAT16_PROCESSOR_FLAGS = frozenset({"amx_bf16", "avx512_bf16"})
+from trainer import processor
+
 BFLOAT16_COMPUTE_CAPABILITY = 8  # NVIDIA Ampere
 
 
@@ -12,7 +11,7 @@ def resolve_precision(wanted: str) -> str:
     """``float32`` or ``bfloat16`` for ``wanted``, which may be ``auto``."""
     if wanted != "auto":
         return wanted
-    return "bfloat16" if _has_bfloat16() else "float32"
+    return "bfloat16" if computes_in_bfloat16() else "float32"
 
 
 def dtype_policy(precision: str) -> str:
@@ -34,7 +33,8 @@ def accelerators() -> list[str]:
     return [str(details.get("device_name", "GPU")) for details in _tensorflow_gpus()]
 
 
-def _has_bfloat16() -> bool:
+def computes_in_bfloat16() -> bool:
+    """Whether the accelerators, or without one the processor, have instructions for it; without, it is imitated."""
     if backend() == "jax" and accelerators():
         import jax
 
@@ -42,18 +42,10 @@ def _has_bfloat16() -> bool:
     gpus = _tensorflow_gpus() if backend() == "tensorflow" else []
     if gpus:
         return all(gpu.get("compute_capability", (0, 0))[0] >= BFLOAT16_COMPUTE_CAPABILITY for gpu in gpus)
-    return bool(BFLOAT16_PROCESSOR_FLAGS & _processor_flags())
+    return processor.multiplies_bfloat16()
 
 
 def _tensorflow_gpus() -> list[dict[str, tuple[int, int]]]:
     import tensorflow as tf
 
     return [tf.config.experimental.get_device_details(device) for device in tf.config.list_physical_devices("GPU")]
-
-
-def _processor_flags() -> set[str]:
-    information = Path("/proc/cpuinfo")
-    if not information.exists():
-        return set()
-    lines = information.read_text(encoding="utf-8").splitlines()
-    return {flag for line in lines if line.startswith("flags") for flag in line.partition(":")[2].split()}

@@ -16,6 +16,8 @@ NOTICES = ("I0000 ", "WARNING: All log messages before absl::InitializeLog()", "
 # Why no GPU was found: worth a warning, but not where there is none to be found.
 NO_GPU = "failed call to cuInit"
 NVIDIA_DRIVER = Path("/proc/driver/nvidia")
+# Read once, when TensorFlow is imported.
+ONEDNN = "TF_ENABLE_ONEDNN_OPTS"
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +26,9 @@ def start_keras() -> None:
     """Import Keras, and so its backend, and look for devices. Comes before any other import of TensorFlow."""
     # TensorFlow turns its oneDNN kernels on by itself on some processors only. They are the faster ones on the others
     # too (1.5 times on an AMD EPYC without AVX-512), and a run that goes on elsewhere is to compute with the same ones.
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    if "tensorflow" in sys.modules and ONEDNN not in os.environ:
+        log.warning("TensorFlow was imported before trainer.model, and may compute with slower kernels")
+    os.environ.setdefault(ONEDNN, "1")
     with signals_held_back(), stderr_as_log():
         import keras
 
