@@ -19,6 +19,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import numpy as np
 from numpy.typing import NDArray
 
+import trainer.model  # noqa: F401 – starts TensorFlow as training does
 from trainer.contract import IMAGE_SHAPE, INPUT_NAME, OUTPUT_NAME
 
 Answer = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
@@ -34,8 +35,7 @@ CORES = len(os.sched_getaffinity(0))
 
 def tensorflow(model: Path) -> tuple[Answer, dict[str, str]]:
     """The signature, as TensorFlow Serving calls it: loaded once, traced already."""
-    import trainer.model  # noqa: F401 – starts TensorFlow as training does
-    import tensorflow as tf  # isort: skip
+    import tensorflow as tf
 
     loaded = tf.saved_model.load(str(model))
     signature = loaded.signatures[SIGNATURE]
