@@ -62,7 +62,7 @@ def train(job: Job, checkpoints: Checkpoints | None, start: TrainingState | None
             start = replicas.told_by_primary(start)
         precision = kept_precision(precision, start)
         if precision == "bfloat16" and not computes_in_bfloat16():
-            log.warning("this machine imitates bfloat16, which makes it several times as slow as in float32")
+            log.warning("this machine imitates bfloat16: many times as slow as float32, and gradients are less exact")
         use_devices(settings.backend)
         state = train_network(job, precision, checkpoints, start)
         if settings.backend == "jax":

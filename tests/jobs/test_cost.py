@@ -166,7 +166,7 @@ def test_a_timeout_below_the_expected_training_is_told() -> None:
 
 def test_a_limit_below_what_is_expected_is_refused() -> None:
     retried_never = job("cpu", {"scheduling.disableRetries": True})
-    with pytest.raises(SettingsError, match=r"--max-cost is too low – expected at most \$0.10 – received \$0.12"):
+    with pytest.raises(SettingsError, match=r"--max-cost is too low – expected at most \$0.10 – received \$0.20"):
         limit(retried_never, 0.1)
 
 
@@ -187,7 +187,7 @@ def test_the_estimate_is_told_beside_automl() -> None:
     once = "\n".join(tell(job("cpu", {"scheduling.disableRetries": True}), None))
     assert "at worst: $0.79 (1 attempt, until its timeout)" in once
     lines = "\n".join(tell(job("cpu"), None))
-    for words in ("$0.2485 an hour", "expected: $0.12 (24 min", "at worst: $3.17 (4 attempts", "AutoML $27.72"):
+    for words in ("$0.2485 an hour", "expected: $0.20 (42 min", "at worst: $3.17 (4 attempts", "AutoML $27.72"):
         assert words in lines
 
 

@@ -13,15 +13,16 @@ def random(shape, seed, dtype):
     return tf.cast(np.random.default_rng(seed).normal(size=shape).astype("float32"), dtype)
 
 
-def run(layer_class, shape, *, dtype, **options):
-    """The output, and the gradients of a loss in which every output has another weight."""
+def run(layer_class, shape, *, dtype, values="float32", **options):
+    """The output, and the gradients of a loss in which every output has another weight; all given in ``values``."""
     layer = layer_class(4, kernel_initializer=keras.initializers.HeNormal(seed=1), dtype=dtype, **options)
     layer.build(shape)
-    x = random(shape, 2, layer.compute_dtype)
+    layer.kernel.assign(tf.cast(tf.cast(layer.kernel.value, values), "float32"))
+    x = tf.cast(random(shape, 2, values), layer.compute_dtype)
     with tf.GradientTape() as tape:
         tape.watch(x)
         output = layer(x)
-        loss = tf.reduce_sum(output * random(output.shape, 3, output.dtype))
+        loss = tf.reduce_sum(output * tf.cast(random(output.shape, 3, values), output.dtype))
     return [output, *tape.gradient(loss, [x, *[variable.value for variable in layer.trainable_variables]])]
 
 
@@ -48,10 +49,13 @@ def test_output_and_gradients_equal_those_of_keras_in_float32(shape, kernel, use
 
 @pytest.mark.parametrize("shape", [(64, 7, 7, 8), (64, 3, 3, 8)], ids=str)
 def test_in_bfloat16_it_takes_its_own_way_and_agrees_to_a_rounding(shape, monkeypatch):
+    """The kernel's gradient with float32's: that of Keras is 3 % off on a processor that sums it up in bfloat16."""
     taken = kernel_gradients_taken(monkeypatch)
-    options = {"kernel_size": 3, "padding": "same", "dtype": "mixed_bfloat16"}
-    ours, theirs = run(SmallMapConv2D, shape, **options), run(keras.layers.Conv2D, shape, **options)
-    for our, their in zip(ours, theirs, strict=True):
+    options = {"kernel_size": 3, "padding": "same", "use_bias": False, "values": "bfloat16"}
+    *ours, our_gradient = run(SmallMapConv2D, shape, dtype="mixed_bfloat16", **options)
+    *theirs, _ = run(keras.layers.Conv2D, shape, dtype="mixed_bfloat16", **options)
+    *_, exact_gradient = run(keras.layers.Conv2D, shape, dtype="float32", **options)
+    for our, their in zip([*ours, our_gradient], [*theirs, exact_gradient], strict=True):
         a, b = (tf.cast(array, "float32").numpy() for array in (our, their))
         np.testing.assert_allclose(a, b, atol=2**-7 * np.abs(b).max())
     assert taken
