@@ -13,6 +13,7 @@ import pytest
 from sklearn import metrics as scores
 
 from tests.support.jobs import PROJECT, QUICK, Run, command, environment, run_job, weights_digest
+from trainer import processor
 from trainer.artifacts.manifest import read_manifest, verify
 from trainer.contract import MODEL_FOLDER_ENTRIES
 from trainer.errors import StorageError
@@ -144,6 +145,8 @@ def test_says_what_it_ran_with(finished: Run) -> None:
     assert params["epochs_run"] == 3
     assert params["versions"]["keras"].startswith("3.")
     assert params["hardware"]["cores"] >= 1
+    assert params["hardware"]["processor"] == processor.name()
+    assert params["hardware"]["instructions"] == processor.instructions()
 
 
 def events_in(folder: Path) -> Any:
