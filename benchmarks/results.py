@@ -134,8 +134,7 @@ def cost_note() -> str:
 
 
 def hardware(facts: dict[str, Any], precision: str) -> str:
-    cores = f"{facts['cores']} core{'s' if facts['cores'] > 1 else ''}"
-    return f"{cores} of {facts['accelerator'] or facts['processor']}, {precision}"
+    return f"{facts['cores']} cores of {facts['accelerator'] or facts['processor']}, {precision}"
 
 
 def petaflop(model: Model) -> float:

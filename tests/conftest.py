@@ -9,6 +9,8 @@ import pytest
 
 # Before any test imports TensorFlow: its start-up notices would bury what pytest says.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# And with the kernels that trainer.model would turn on, had no test imported Keras before it.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 SERVING = Path(__file__).parents[1] / ".venvs" / "serving_2_15" / "bin" / "python"
 

@@ -51,11 +51,11 @@ def test_output_and_gradients_equal_those_of_keras_in_float32(shape, kernel, use
 def test_in_bfloat16_it_takes_its_own_way_and_agrees_to_a_rounding(shape, monkeypatch):
     """The kernel's gradient with float32's: that of Keras is 3 % off on a processor that sums it up in bfloat16."""
     taken = kernel_gradients_taken(monkeypatch)
-    options = {"kernel_size": 3, "padding": "same", "use_bias": False, "values": "bfloat16"}
-    *ours, our_gradient = run(SmallMapConv2D, shape, dtype="mixed_bfloat16", **options)
-    *theirs, _ = run(keras.layers.Conv2D, shape, dtype="mixed_bfloat16", **options)
-    *_, exact_gradient = run(keras.layers.Conv2D, shape, dtype="float32", **options)
-    for our, their in zip([*ours, our_gradient], [*theirs, exact_gradient], strict=True):
+    options = {"kernel_size": 3, "padding": "same", "values": "bfloat16"}
+    ours = run(SmallMapConv2D, shape, dtype="mixed_bfloat16", **options)
+    output, to_images, _, to_bias = run(keras.layers.Conv2D, shape, dtype="mixed_bfloat16", **options)
+    _, _, to_kernel, _ = run(keras.layers.Conv2D, shape, dtype="float32", **options)
+    for our, their in zip(ours, (output, to_images, to_kernel, to_bias), strict=True):
         a, b = (tf.cast(array, "float32").numpy() for array in (our, their))
         np.testing.assert_allclose(a, b, atol=2**-7 * np.abs(b).max())
     assert taken

@@ -1,7 +1,6 @@
 """Real models by the recipe, each with one fault or none, and the gates that stop them. Nothing is left out:
 every artifact is loaded and asked in a process of its own."""
 
-import re
 import shutil
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -125,9 +124,7 @@ def test_ten_sound_models_of_different_seeds_pass_every_gate(examined: Examined)
 def test_a_process_of_its_own_finds_what_the_main_job_found(examined: Examined) -> None:
     agreement = dict(zip(GATES, examined.found[1], strict=True))["agreement"]
     assert agreement.figures["compared"] > 20
-    found = re.search(r"\(largest difference (\S+)\)", agreement.sentence)
-    assert found, agreement.sentence
-    assert float(found[1]) < 1e-6
+    assert "largest difference 0)" in agreement.sentence
 
 
 def test_a_model_made_for_pixels_from_0_to_1_is_not_what_its_documents_say(examined: Examined) -> None:

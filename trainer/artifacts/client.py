@@ -21,11 +21,10 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from trainer.artifacts.export import ALLOWED_OPS, SIGNATURE, operations
+from trainer.artifacts.export import ALLOWED_OPS, BATCH_SIZE, SIGNATURE, operations
 from trainer.contract import INPUT_NAME, OUTPUT_NAME
 from trainer.errors import GateRefusedError, Interrupted, StorageError, TrainerError
 
-BATCH_SIZE = 500
 ALONE, SECONDS = "alone", "seconds"
 WARM_UP_RUNS, TIMED_RUNS = 20, 300
 

@@ -20,7 +20,9 @@ from trainer.errors import StorageError, TrainingError
 
 SIGNATURE = "serving_default"
 PARITY_TOLERANCE = 1e-5
-BATCH_SIZE = 250  # As in training's validation: what preset best holds of a thousand would be the peak of its memory.
+# As in training's validation: what preset best holds of a thousand would be the peak of its memory. The client asks
+# for as many at once, since the last bits of an answer may depend on that.
+BATCH_SIZE = 250
 
 # Arithmetic of the network, and what loading and restoring a SavedModel takes. Nothing random, nothing that reads or
 # writes files of its own choice, no Python.
