@@ -17,7 +17,7 @@ _OFFSETS = 2 * REACH_PX + 1
 _WEIGHT_LIMIT = 1 << 28
 _SEED = 20_170_825
 # Near duplicates: squared distances are computed for so many test times train images at once.
-_TEST_BLOCK, _TRAIN_BLOCK = 1024, 4096
+_TEST_BLOCK, _TRAIN_BLOCK = 256, 4096
 _ROUNDING_LEVELS = 0.01  # Of a mean in float32: far more than it can be.
 
 Hashes = NDArray[np.float64]
