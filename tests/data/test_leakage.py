@@ -89,7 +89,7 @@ def test_nearest_distances_are_those_of_a_plain_search() -> None:
     assert nearest_distances(train[4_000:], test) == pytest.approx(plain, abs=0.1)
 
 
-@pytest.mark.parametrize("block", [1, 1024])
+@pytest.mark.parametrize("block", [1, 256])
 def test_what_is_near_is_found_among_images_of_about_the_same_brightness(
     block: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -79,6 +79,12 @@ print("json" in sys.modules)
     assert run(script).stdout == "calendar\nTrue\n"
 
 
+@pytest.mark.slow
+def test_what_keras_brings_along_is_never_looked_through_for_garbage() -> None:
+    started = run(f"import gc; {QUIET}; print(gc.get_freeze_count() > 100_000, gc.isenabled())")
+    assert started.stdout == "True True\n"
+
+
 @pytest.mark.parametrize(("driver", "warns"), [("/proc", True), ("/nowhere", False)])
 def test_that_no_gpu_was_found_is_said_just_where_there_is_one(driver: str, warns: bool) -> None:
     script = f"""
