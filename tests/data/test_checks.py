@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from trainer.contract import CLASS_NAMES, Examples
 from trainer.data.checks import check
 from trainer.data.idx import FILE_NAMES, Dataset, fingerprint, read_dataset
-from trainer.data.leakage import nearest_distances
+from trainer.data.leakage import nearest_distances, thumbnails
 from trainer.data.sketches import draw
 from trainer.data.sources import Source
 from trainer.errors import DataError
@@ -261,7 +261,7 @@ def test_compares_with_the_published_means(sound: Dataset) -> None:
 
 
 def test_tells_how_near_test_images_usually_are(sound: Dataset) -> None:
-    distances = nearest_distances(sound.train.images, sound.test.images)
+    distances = nearest_distances(thumbnails(sound.train.images), thumbnails(sound.test.images))
     found = check(sound, OWN)["near_duplicates"]
     assert found["median_of_test_images"] == 500
     assert found["median_grey_levels"] == pytest.approx(np.median(distances), abs=0.01)

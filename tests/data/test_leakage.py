@@ -4,7 +4,7 @@ from numpy.typing import NDArray
 
 from trainer.contract import Examples
 from trainer.data import leakage
-from trainer.data.leakage import Copy, find_copies, find_repeats, nearest_distances
+from trainer.data.leakage import Copy, find_copies, find_repeats, nearest_distances, thumbnails
 
 
 def noise(count: int, seed: int) -> NDArray[np.uint8]:
@@ -78,15 +78,16 @@ def test_nearest_distances_are_those_of_a_plain_search() -> None:
     test[3] = train[4_321]
     test[5] = np.clip(train[77].astype(int) + 4, 0, 255)
 
-    def thumbnails(images: NDArray[np.uint8]) -> NDArray[np.float64]:
+    def means(images: NDArray[np.uint8]) -> NDArray[np.float64]:
         return images.reshape(-1, 14, 2, 14, 2).mean(axis=(2, 4)).reshape(-1, 196)
 
-    gaps = thumbnails(test)[:, None] - thumbnails(train[4_000:])
+    np.testing.assert_array_equal(thumbnails(train), means(train))
+    gaps = means(test)[:, None] - means(train[4_000:])
     plain = np.sqrt(np.square(gaps).mean(axis=2)).min(axis=1)
-    found = nearest_distances(train, test)
+    found = nearest_distances(thumbnails(train), thumbnails(test))
     assert found[3] == pytest.approx(0, abs=0.1)
     assert found[5] == pytest.approx(4, abs=0.1)
-    assert nearest_distances(train[4_000:], test) == pytest.approx(plain, abs=0.1)
+    assert nearest_distances(thumbnails(train[4_000:]), thumbnails(test)) == pytest.approx(plain, abs=0.1)
 
 
 @pytest.mark.parametrize("block", [1, 256])
@@ -102,7 +103,8 @@ def test_what_is_near_is_found_among_images_of_about_the_same_brightness(
     copied = {3: (8_765, 0), 700: (12, 4), 1_499: (4_000, -4)}
     for at, (origin, lighter) in copied.items():
         test[at] = train[origin].astype(int) + lighter
-    exact, found = nearest_distances(train, test), nearest_distances(train, test, within=5.0)
+    small = thumbnails(train), thumbnails(test)
+    exact, found = nearest_distances(*small), nearest_distances(*small, within=5.0)
     assert set(np.flatnonzero(exact < 5)) >= copied.keys()
     near = exact < 5
     np.testing.assert_allclose(found[near], exact[near], atol=0.05)

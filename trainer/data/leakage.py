@@ -75,19 +75,28 @@ def find_repeats(examples: Examples) -> Repeats:
     return Repeats(len(pairs), [(i, j) for i, j in pairs if examples.labels[i] != examples.labels[j]])
 
 
-def nearest_distances(
-    train: NDArray[np.uint8], test: NDArray[np.uint8], *, within: float = np.inf
-) -> NDArray[np.float32]:
+def thumbnails(images: NDArray[np.uint8]) -> Thumbnails:
+    """Means of 2×2 pixels of uint8 (N, 28, 28, 1): float32 (N, 196), in grey levels."""
+    return np.concatenate([_halved(block) for block in blocks(images)])
+
+
+def _halved(block: NDArray[np.uint8]) -> Thumbnails:
+    images = block.reshape(-1, HEIGHT, WIDTH)
+    rows = images[:, 0::2].astype(np.uint16) + images[:, 1::2]
+    means: Thumbnails = (rows[:, :, 0::2] + rows[:, :, 1::2]) * np.float32(1 / 4)
+    return means.reshape(len(block), -1)
+
+
+def nearest_distances(train: Thumbnails, test: Thumbnails, *, within: float = np.inf) -> NDArray[np.float32]:
     """How far the nearest training image is from each test image, float32 (M,); infinite if none is near ``within``.
 
-    Grey levels: the root of the mean square over the means of 2×2 pixels, which forgives noise and resampling. Images
+    Grey levels: the root of the mean square over `thumbnails`, which forgives noise and resampling. Images
     that are so near to each other differ in brightness by no more than that, as a mean is at most the root of the mean
     square. So only images of about the same brightness are compared, and distances beyond ``within`` may be too large.
     """
-    references, queries = _thumbnails(train), _thumbnails(test)
-    references = references[np.argsort(references.mean(axis=1))]
-    order = np.argsort(queries.mean(axis=1))
-    queries = queries[order]
+    references = train[np.argsort(train.mean(axis=1))]
+    order = np.argsort(test.mean(axis=1))
+    queries = test[order]
     brightness, wanted = references.mean(axis=1), queries.mean(axis=1)
     centre = references.mean(axis=0)  # Smaller numbers, so less is lost to rounding.
     references -= centre
@@ -108,14 +117,6 @@ def nearest_distances(
     distances = np.empty(len(queries), np.float32)
     distances[order] = np.sqrt(np.maximum(squares - 2 * closest, 0) / len(centre))
     return distances
-
-
-def _thumbnails(images: NDArray[np.uint8]) -> Thumbnails:
-    """Means of 2×2 pixels, float32 (N, 196), in grey levels."""
-    rows = images[:, 0::2].astype(np.uint16) + images[:, 1::2]
-    sums = rows[:, :, 0::2] + rows[:, :, 1::2]
-    means: Thumbnails = (sums / np.float32(4)).astype(np.float32).reshape(len(images), -1)
-    return means
 
 
 def _draw_weights(count: int) -> Hashes:
