@@ -87,7 +87,7 @@ class Trainer:
         self.validated = round(images * settings.val_fraction / (1 - settings.val_fraction))
         self._model, self._recipe = compiled_model(self._network, settings, images=images), recipe_of(settings)
         self._noise = noise
-        self._inputs = partial(epoch_inputs, examples, settings, 1, np.zeros(images, dtype=np.float32))
+        self._inputs = partial(epoch_inputs, examples, np.arange(images), settings, 1, np.zeros(images, np.float32))
         self._compiled = 0.0
         self._model.make_train_function()
         step = self._model.train_function

@@ -101,20 +101,20 @@ def train_network(
     """The last state of training; its best weights are those of the lowest validation loss."""
     settings = job.settings
     network = network_builder(settings)(dtype=dtype_policy(precision))
-    train_part = job.dataset.train.take(job.split.train)
+    images = len(job.split.train)
     log.info(
         "training %d parameters on %d images, validating on %d, in %s",
-        network.count_params(), len(train_part), len(job.split.validation), precision,
+        network.count_params(), images, len(job.split.validation), precision,
     )  # fmt: skip
     recipe = recipe_of(settings)
-    with observer(job, checkpoints, start, images=len(train_part)) as watching:
+    with observer(job, checkpoints, start, images=images) as watching:
         return fit(
             Networks(
                 training_model(network, settings),
                 network,
                 spread(network) if replicas.several() else network,
             ),
-            training_data(job, train_part),
+            training_data(job),
             recipe=recipe,
             start=start or replace(recipe.initial_state(), precision=precision),
             observer=watching,
@@ -240,14 +240,15 @@ def recipe_of(settings: Settings) -> Recipe:
     return Recipe(**{item.name: getattr(settings, item.name) for item in fields(Recipe)})
 
 
-def training_data(job: Job, train_part: Examples) -> TrainingData:
+def training_data(job: Job) -> TrainingData:
     """The inputs of each epoch, drawn when it begins, and the images that are looked at after it."""
-    any_order = epoch_order(len(train_part), seed=job.settings.seed, epoch=0)
+    examples, part = job.dataset.train, job.split.train
+    any_order = epoch_order(len(part), seed=job.settings.seed, epoch=0)
     return TrainingData(
-        images=len(train_part),
-        images_per_epoch=visits(len(train_part), job.settings),
-        epoch_inputs=partial(epoch_inputs, train_part, job.settings),
-        calibration=train_part.images[any_order[:CALIBRATION_IMAGES]],
+        images=len(part),
+        images_per_epoch=visits(len(part), job.settings),
+        epoch_inputs=partial(epoch_inputs, examples, part, job.settings),
+        calibration=examples.images[part[any_order[:CALIBRATION_IMAGES]]],
         validation=job.validation,
     )
 
@@ -263,11 +264,12 @@ def steps_per_epoch(images: int, settings: Settings) -> int:
 
 
 def epoch_inputs(
-    train_part: Examples, settings: Settings, epoch: int, losses: NDArray[np.float32]
+    examples: Examples, part: NDArray[np.int64], settings: Settings, epoch: int, losses: NDArray[np.float32]
 ) -> tuple[dict[str, NDArray[Any]], NDArray[np.int32], NDArray[np.int64]]:
     """The images that ``epoch`` visits, in its order, a random warp for each; their labels; and which images these are.
 
-    Which they are depends on the latest loss of each, float32 (N,), where an epoch leaves images out.
+    They are drawn from the ``examples`` at the indices ``part`` (N,), and numbered within it. Which they are depends on
+    the latest loss of each, float32 (N,), where an epoch leaves images out.
     """
     limits = AugmentLimits(
         rotation_degrees=settings.rotation_degrees,
@@ -277,9 +279,9 @@ def epoch_inputs(
         horizontal_flip=settings.horizontal_flip,
         whole_pixels=settings.whole_pixels,
     )
-    order = epoch_order(len(train_part), seed=settings.seed, epoch=epoch)
-    if (count := visits(len(train_part), settings)) < len(order):
+    order = epoch_order(len(part), seed=settings.seed, epoch=epoch)
+    if (count := visits(len(part), settings)) < len(order):
         order = visited(order, losses, visits=count, hardest=int(settings.hard_fraction * len(order)))
-    chosen = train_part.take(order)
+    chosen = examples.take(part[order])
     transforms = draw_transforms(len(chosen), seed=settings.seed, epoch=epoch, limits=limits)
     return {"image": chosen.images, "transform": transforms}, chosen.labels, order

@@ -23,7 +23,7 @@ def epoch_of(examples: Examples, settings: Settings) -> Callable[[], object]:
     silent = keras.callbacks.Callback()
 
     def epoch() -> None:
-        inputs, labels, _ = epoch_inputs(examples, settings, 1, no_losses)
+        inputs, labels, _ = epoch_inputs(examples, np.arange(len(examples)), settings, 1, no_losses)
         train_epoch(model, inputs, labels, 1, recipe, silent)
 
     return epoch

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import keras
+import numpy as np
 import pytest
 import tensorflow as tf
 
@@ -67,7 +68,7 @@ def watched(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
             training.train_function = counting(training.train_function, "calls", counts)
 
     training.make_train_function = make_counted
-    recipe, inputs = recipe_of(settings), partial(epoch_inputs, TRAIN, settings)
+    recipe, inputs = recipe_of(settings), partial(epoch_inputs, TRAIN, np.arange(IMAGES), settings)
     data = TrainingData(IMAGES, visits(IMAGES, settings), inputs, TRAIN.images, TRAIN)
     networks = Networks(training, network, network)
     fit.fit(networks, data, recipe=recipe, start=recipe.initial_state(), observer=Recorder())

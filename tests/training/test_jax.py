@@ -65,9 +65,8 @@ for variable in network.trainable_variables:
     if variable.name == "kernel":
         fan_in = np.prod(variable.shape[:-1])
         variable.assign(random.normal(0, np.sqrt(2 / fan_in), variable.shape))
-data = TrainingData(
-    len(examples), len(examples), partial(epoch_inputs, examples, settings), examples.images[:500], validation
-)
+inputs = partial(epoch_inputs, examples, np.arange(len(examples)), settings)
+data = TrainingData(len(examples), len(examples), inputs, examples.images[:500], validation)
 recipe = recipe_of(settings)
 networks = Networks(with_augmentation(network), network, network)
 state = fit.fit(networks, data, recipe=recipe, start=recipe.initial_state(), observer=Observer())
