@@ -1,5 +1,6 @@
 """The middle of the recipe: from checked data to a trained network."""
 
+import gc
 import logging
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -69,6 +70,7 @@ def train(job: Job, checkpoints: Checkpoints | None, start: TrainingState | None
             replicas.leave()
     if not cluster.is_primary:
         return None
+    gc.collect()  # What trained refers to itself, and is as large as what is to come.
     served = network_builder(settings)(dtype="float32")
     served.set_weights(state.best)
     if settings.label_smoothing:
