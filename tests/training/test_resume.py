@@ -1,8 +1,11 @@
 """Everything of the preset ``best`` at once, as the job trains it: killed after an epoch, as if never stopped."""
 
+import weakref
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import keras
 import pytest
 
 from tests.support.training_states import bytes_of
@@ -78,6 +81,27 @@ def test_it_goes_on_in_the_precision_that_it_began_in(
     assert trained.precision == trained.state.precision == "float32"
     assert bytes_of(trained.state) == bytes_of(last)
     assert "going on in float32, in which training began" in caplog.text
+
+
+def test_what_trained_is_let_go_before_the_served_network_is_built(
+    job: Job, states: list[TrainingState], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It holds itself in circles, and would add its memory to that of the evaluation."""
+    trained, alive = [], []
+
+    def built_for_training(network: keras.Model, settings: Settings) -> keras.Model:
+        model = training_model(network, settings)
+        trained.append(weakref.ref(model))
+        return model
+
+    def builder(settings: Settings) -> Callable[..., keras.Model]:
+        alive.append([reference() is not None for reference in trained])
+        return network_builder(settings)
+
+    monkeypatch.setattr("trainer.training_run.training_model", built_for_training)
+    monkeypatch.setattr("trainer.training_run.network_builder", builder)
+    train(job, Checkpoints(open_folder(tmp_path), {}), states[0])
+    assert alive == [[], [False]]
 
 
 @pytest.mark.parametrize("has_it", [True, False])
