@@ -19,11 +19,11 @@ def epoch_of(examples: Examples, settings: Settings) -> Callable[[], object]:
     """Trains one epoch of ``examples``, of which it visits as many as the settings say, whenever it is called."""
     network = network_builder(settings)(dtype=dtype_policy(settings.precision))
     model, recipe = compiled_model(network, settings, images=len(examples)), recipe_of(settings)
-    no_losses = np.zeros(len(examples), dtype=np.float32)
+    everything, no_losses = np.arange(len(examples)), np.zeros(len(examples), dtype=np.float32)
     silent = keras.callbacks.Callback()
 
     def epoch() -> None:
-        inputs, labels, _ = epoch_inputs(examples, np.arange(len(examples)), settings, 1, no_losses)
+        inputs, labels, _ = epoch_inputs(examples, everything, settings, 1, no_losses)
         train_epoch(model, inputs, labels, 1, recipe, silent)
 
     return epoch

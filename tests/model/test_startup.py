@@ -58,7 +58,7 @@ for package in packages:
 def test_keras_starts_without_the_packages_that_nobody_uses_and_they_are_there_later(
     backend: str, imported: str
 ) -> None:
-    """They would be two fifths of the start and 0.2 GB."""
+    """They would be two fifths of the import, and 0.2 GB."""
     started = run(UNUSED, KERAS_BACKEND=backend)
     assert (started.returncode, started.stdout) == (0, f"{imported}\n"), started.stderr
 
