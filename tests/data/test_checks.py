@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from trainer.contract import CLASS_NAMES, Examples
 from trainer.data.checks import check
 from trainer.data.idx import FILE_NAMES, Dataset, fingerprint, read_dataset
-from trainer.data.leakage import nearest_distances, thumbnails
+from trainer.data.near_duplicates import nearest_distances, thumbnails
 from trainer.data.sketches import draw
 from trainer.data.sources import Source
 from trainer.errors import DataError

@@ -4,7 +4,7 @@ from numpy.typing import NDArray
 
 from trainer.contract import Examples
 from trainer.data import leakage
-from trainer.data.leakage import Copy, find_copies, find_repeats, nearest_distances, thumbnails
+from trainer.data.leakage import Copy, find_copies, find_repeats
 
 
 def noise(count: int, seed: int) -> NDArray[np.uint8]:
@@ -56,7 +56,9 @@ def test_images_that_show_nothing_are_no_copies() -> None:
     assert find_copies(train, test) == []
 
 
-def test_blocks_do_not_disturb_the_numbering() -> None:
+@pytest.mark.parametrize("buckets", [1, leakage._BUCKETS])
+def test_blocks_and_buckets_do_not_disturb_the_numbering(buckets: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(leakage, "_BUCKETS", buckets)
     train, test = noise(5_000, 0), noise(2_500, 1)
     test[2_300] = train[4_700]
     assert find_copies(train, test) == [Copy(2_300, 4_700, 0, 0)]
@@ -71,42 +73,3 @@ def test_finds_repeats_and_conflicting_labels() -> None:
     repeats = find_repeats(Examples(images, labels))
     assert repeats.count == 3
     assert repeats.conflicts == [(12, 20)]
-
-
-def test_nearest_distances_are_those_of_a_plain_search() -> None:
-    train, test = noise(5_000, 0), noise(40, 1)
-    test[3] = train[4_321]
-    test[5] = np.clip(train[77].astype(int) + 4, 0, 255)
-
-    def means(images: NDArray[np.uint8]) -> NDArray[np.float64]:
-        return images.reshape(-1, 14, 2, 14, 2).mean(axis=(2, 4)).reshape(-1, 196)
-
-    np.testing.assert_array_equal(thumbnails(train), means(train))
-    gaps = means(test)[:, None] - means(train[4_000:])
-    plain = np.sqrt(np.square(gaps).mean(axis=2)).min(axis=1)
-    found = nearest_distances(thumbnails(train), thumbnails(test))
-    assert found[3] == pytest.approx(0, abs=0.1)
-    assert found[5] == pytest.approx(4, abs=0.1)
-    assert nearest_distances(thumbnails(train[4_000:]), thumbnails(test)) == pytest.approx(plain, abs=0.1)
-
-
-@pytest.mark.parametrize("block", [1, 256])
-def test_what_is_near_is_found_among_images_of_about_the_same_brightness(
-    block: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Of the near ones, one is as bright as the image, one brighter, one darker."""
-    monkeypatch.setattr(leakage, "_TEST_BLOCK", block)
-    random = np.random.default_rng(2)
-    brightness = random.integers(20, 200, (9_000, 1, 1, 1))
-    train = (brightness + random.integers(0, 50, (9_000, 28, 28, 1))).astype(np.uint8)
-    test = (random.integers(20, 200, (1_500, 1, 1, 1)) + random.integers(0, 50, (1_500, 28, 28, 1))).astype(np.uint8)
-    copied = {3: (8_765, 0), 700: (12, 4), 1_499: (4_000, -4)}
-    for at, (origin, lighter) in copied.items():
-        test[at] = train[origin].astype(int) + lighter
-    small = thumbnails(train), thumbnails(test)
-    exact, found = nearest_distances(*small), nearest_distances(*small, within=5.0)
-    assert set(np.flatnonzero(exact < 5)) >= copied.keys()
-    near = exact < 5
-    np.testing.assert_allclose(found[near], exact[near], atol=0.05)
-    assert (found[~near] >= 5).all()
-    assert found[[3, 700, 1_499]] == pytest.approx([0, 4, 4], abs=0.1)

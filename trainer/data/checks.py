@@ -11,7 +11,8 @@ from trainer.contract import CLASS_NAMES, NUM_CLASSES, Examples
 from trainer.data.comparison import compare
 from trainer.data.findings import Findings
 from trainer.data.idx import Dataset, fingerprint
-from trainer.data.leakage import find_copies, find_repeats, nearest_distances, thumbnails
+from trainer.data.leakage import find_copies, find_repeats
+from trainer.data.near_duplicates import distances_within, nearest_distances, thumbnails
 from trainer.data.sources import Source
 from trainer.data.statistics import blocks
 from trainer.errors import DataError
@@ -145,7 +146,7 @@ def _check_leakage(dataset: Dataset, findings: Findings) -> dict[str, Any]:
 
 def _check_near_duplicates(dataset: Dataset, findings: Findings) -> dict[str, Any]:
     train, test = thumbnails(dataset.train.images), thumbnails(dataset.test.images)
-    distances = nearest_distances(train, test, within=NEAR_DUPLICATE_LEVELS)
+    distances = distances_within(train, test, within=NEAR_DUPLICATE_LEVELS)
     close = np.flatnonzero(distances < NEAR_DUPLICATE_LEVELS)
     close = close[np.argsort(distances[close])]
     # What is usual takes far longer to find out than what is near, and can be told from fewer images as well.

@@ -16,12 +16,10 @@ _OFFSETS = 2 * REACH_PX + 1
 # 2^53, so a matrix product in float64 gives it exactly, in whatever order the terms are added.
 _WEIGHT_LIMIT = 1 << 28
 _SEED = 20_170_825
-# Near duplicates: squared distances are computed for so many test times train images at once.
-_TEST_BLOCK, _TRAIN_BLOCK = 256, 4096
-_ROUNDING_LEVELS = 0.01  # Of a mean in float32: far more than it can be.
+# Few of the hashes of train fall into one of the buckets, a power of two, that hashes of test fall into.
+_BUCKETS = 1 << 20
 
 Hashes = NDArray[np.float64]
-Thumbnails = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -54,7 +52,7 @@ def find_copies(train: NDArray[np.uint8], test: NDArray[np.uint8]) -> list[Copy]
     crops = _crop(test, REACH_PX, REACH_PX).reshape(len(test), -1)
     wanted[crops.min(axis=1) == crops.max(axis=1)] = -1  # No hash is negative.
     hashes = _hash(train, weights).ravel()
-    places = np.flatnonzero(np.isin(hashes, wanted))
+    places = _likely(wanted, hashes)
     places = places[np.argsort(hashes[places], kind="stable")]
     first = np.searchsorted(hashes[places], wanted, "left")
     last = np.searchsorted(hashes[places], wanted, "right")
@@ -75,50 +73,6 @@ def find_repeats(examples: Examples) -> Repeats:
     return Repeats(len(pairs), [(i, j) for i, j in pairs if examples.labels[i] != examples.labels[j]])
 
 
-def thumbnails(images: NDArray[np.uint8]) -> Thumbnails:
-    """Means of 2×2 pixels of uint8 (N, 28, 28, 1): float32 (N, 196), in grey levels."""
-    return np.concatenate([_halved(block) for block in blocks(images)])
-
-
-def _halved(block: NDArray[np.uint8]) -> Thumbnails:
-    images = block.reshape(-1, HEIGHT, WIDTH)
-    rows = images[:, 0::2].astype(np.uint16) + images[:, 1::2]
-    means: Thumbnails = (rows[:, :, 0::2] + rows[:, :, 1::2]) * np.float32(1 / 4)
-    return means.reshape(len(block), -1)
-
-
-def nearest_distances(train: Thumbnails, test: Thumbnails, *, within: float = np.inf) -> NDArray[np.float32]:
-    """How far the nearest training image is from each test image, float32 (M,); infinite if none is near ``within``.
-
-    Grey levels: the root of the mean square over `thumbnails`, which forgives noise and resampling. Images
-    that are so near to each other differ in brightness by no more than that, as a mean is at most the root of the mean
-    square. So only images of about the same brightness are compared, and distances beyond ``within`` may be too large.
-    """
-    references = train[np.argsort(train.mean(axis=1))]
-    order = np.argsort(test.mean(axis=1))
-    queries = test[order]
-    brightness, wanted = references.mean(axis=1), queries.mean(axis=1)
-    centre = references.mean(axis=0)  # Smaller numbers, so less is lost to rounding.
-    references -= centre
-    queries -= centre
-    squares = np.einsum("np,np->n", queries, queries)
-    # |q - r|² = |q|² - 2 (q·r - |r|²/2): with one more column the matrix product does the subtraction, too.
-    lengths = np.einsum("np,np->n", references, references)
-    references = np.column_stack([references, lengths / -2])
-    queries = np.column_stack([queries, np.ones(len(queries), np.float32)])
-    closest = np.full(len(queries), -np.inf, np.float32)
-    for start in range(0, len(queries), _TEST_BLOCK):
-        some = slice(start, start + _TEST_BLOCK)
-        reach = within + _ROUNDING_LEVELS
-        first, last = np.searchsorted(brightness, [wanted[some][0] - reach, wanted[some][-1] + reach])
-        for place in range(first, last, _TRAIN_BLOCK):
-            products = queries[some] @ references[place : min(place + _TRAIN_BLOCK, last)].T
-            np.maximum(closest[some], products.max(axis=1), out=closest[some])
-    distances = np.empty(len(queries), np.float32)
-    distances[order] = np.sqrt(np.maximum(squares - 2 * closest, 0) / len(centre))
-    return distances
-
-
 def _draw_weights(count: int) -> Hashes:
     """Random integers as float64 (count,). Everybody may know them: what they find is compared byte by byte."""
     return np.random.default_rng(_SEED).integers(1, _WEIGHT_LIMIT, count).astype(np.float64)
@@ -136,6 +90,17 @@ def _crop_weights() -> Hashes:
 def _hash(images: NDArray[np.uint8], weights: Hashes) -> Hashes:
     """One exact integer for each image and column of ``weights`` (784, K), float64 (N, K)."""
     return np.concatenate([block.astype(np.float64) @ weights for block in blocks(images)])
+
+
+def _likely(wanted: Hashes, hashes: Hashes) -> NDArray[np.intp]:
+    """Where one of ``wanted`` may be among ``hashes``, and few other places: far fewer than all to be sorted."""
+    buckets = np.zeros(_BUCKETS, np.bool_)
+    buckets[_bucket(wanted)] = True
+    return np.flatnonzero(buckets[_bucket(hashes)])
+
+
+def _bucket(hashes: Hashes) -> NDArray[np.int64]:
+    return hashes.astype(np.int64) & (_BUCKETS - 1)
 
 
 def _crop(images: NDArray[np.uint8], row: int, column: int) -> NDArray[np.uint8]:
