@@ -46,6 +46,18 @@ def test_drops_with_the_probability_asked_for(rate):
         assert abs(both - rate**2) < 5 * np.sqrt(rate**2 / dropped.size)
 
 
+@pytest.mark.parametrize("seeds", [(3, 3), (3, 4), (0, 2**31 - 1)], ids=["following steps", "neighbours", "far"])
+def test_masks_are_independent_of_each_other(seeds):
+    """Those of following steps, and those of layers whose seeds differ by little or by much."""
+    x, rate = values((1000, 1001)), 0.25
+    first, second = (ByteDropout(rate, seed=seed) for seed in seeds)
+    one = first(x, training=True).numpy() == 0
+    other = (first if seeds[0] == seeds[1] else second)(x, training=True).numpy() == 0
+    for places in (np.s_[:, :], np.s_[:, ::4], np.s_[::2, 1:]):
+        both = (one[places] & other[places]).mean()
+        assert abs(both - rate**2) < 5 * np.sqrt(rate**2 / one[places].size)
+
+
 def test_draws_anew_each_step_from_the_seed_alone():
     x = values((16, 50))
     first, again, other = ByteDropout(0.5, seed=3), ByteDropout(0.5, seed=3), ByteDropout(0.5, seed=4)

@@ -110,4 +110,7 @@ def test_the_step_of_every_preset_is_made_of_fused_ops_and_leaves_the_device_nev
     assert found["FusedBatchNormV3"] == found["FusedBatchNormGradV3"] == norms
     # The square roots and squared deviations of a batch norm that is spelled out.
     assert found["Rsqrt"] == found["SquaredDifference"] == 0
+    # Adam's two powers are the same for all variables, and a gradient's length is one op.
+    assert found["Pow"] == 2
+    assert found["L2Loss"] == len(model.trainable_variables)
     assert found.keys() & LEAVING == set()
