@@ -46,7 +46,7 @@ def test_fast_kernels_that_come_too_late_are_told_of() -> None:
 # What is installed beside Keras, and imported by it or by TensorFlow for parts that nobody here uses.
 UNUSED = """
 import importlib, sys, trainer.model
-packages = ("jax", "matplotlib", "sklearn")
+packages = ("jax", "matplotlib", "scipy", "sklearn")
 print(*[package for package in packages if package in sys.modules])
 for package in packages:
     importlib.import_module(package)
@@ -54,7 +54,7 @@ for package in packages:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("backend", "imported"), [("tensorflow", ""), ("jax", "jax")])
+@pytest.mark.parametrize(("backend", "imported"), [("tensorflow", ""), ("jax", "jax scipy")])
 def test_keras_starts_without_the_packages_that_nobody_uses_and_they_are_there_later(
     backend: str, imported: str
 ) -> None:

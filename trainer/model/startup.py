@@ -20,9 +20,10 @@ NVIDIA_DRIVER = Path("/proc/driver/nvidia")
 # Read once, when TensorFlow is imported.
 ONEDNN = "TF_ENABLE_ONEDNN_OPTS"
 # Keras and TensorFlow import these where they are installed, for parts of theirs that nobody here uses, and do without
-# them where they are not. They are two fifths of that import, and 0.2 GB. JAX is unused only where it doesn't train.
+# them where they are not. They are two fifths of that import, and 0.2 GB. JAX, which needs SciPy, is unused only where
+# it doesn't train.
 UNUSED = ("matplotlib", "sklearn")
-UNUSED_ON_TENSORFLOW = (*UNUSED, "jax")
+UNUSED_ON_TENSORFLOW = (*UNUSED, "jax", "scipy")
 
 log = logging.getLogger(__name__)
 
