@@ -47,3 +47,17 @@ def test_weights_left_out_of_weight_decay_are_left_alone():
         moved.append([keras.ops.convert_to_numpy(variable) for variable in (weight, bias)])
     np.testing.assert_allclose(moved[0], moved[1], rtol=1e-6)
     np.testing.assert_allclose(moved[0], [[0.99] * 3, [1.0] * 3], rtol=1e-6)
+
+
+def test_a_gradient_that_is_not_too_long_stays_as_it_is():
+    moments = []
+    for options in ({}, {"clipnorm": 0.5}):
+        weights = [keras.Variable(np.ones(2, "float32"), name=name) for name in ("short", "long")]
+        optimizer = FusedAdam(learning_rate=0.1, **options)
+        optimizer.build(weights)
+        optimizer.apply([keras.ops.array([0.3, 0.39]), keras.ops.array([3.0, -4.0])], weights)
+        moments.append({variable.name: keras.ops.convert_to_numpy(variable) for variable in optimizer.variables})
+    as_is, clipped = moments
+    changed = {name for name in as_is if not np.array_equal(as_is[name], clipped[name])}
+    assert changed == {"long_momentum", "long_velocity"}
+    np.testing.assert_allclose(clipped["long_momentum"] / as_is["long_momentum"], 0.1, rtol=1e-6)
