@@ -2,13 +2,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from tests.support.datasets import noise
 from trainer.contract import Examples
 from trainer.data import leakage
 from trainer.data.leakage import Copy, find_copies, find_repeats
-
-
-def noise(count: int, seed: int) -> NDArray[np.uint8]:
-    return np.random.default_rng(seed).integers(0, 256, (count, 28, 28, 1), np.uint8)
 
 
 def moved(image: NDArray[np.uint8], down: int, right: int) -> NDArray[np.uint8]:

@@ -2,14 +2,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from tests.support.datasets import noise
 from trainer.data import near_duplicates
 from trainer.data.near_duplicates import distances_within, nearest_distances, thumbnails
 
 WITHIN = 5.0
-
-
-def noise(count: int, seed: int) -> NDArray[np.uint8]:
-    return np.random.default_rng(seed).integers(0, 256, (count, 28, 28, 1), np.uint8)
 
 
 def means(images: NDArray[np.uint8]) -> NDArray[np.float64]:

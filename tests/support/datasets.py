@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trainer.contract import Examples
 from trainer.data import idx, sketches
@@ -42,3 +43,8 @@ def random_dataset(train: int = 40, test: int = 20, *, seed: int = 0) -> Dataset
 def drawn_dataset(train: int = 400, test: int = 200) -> Dataset:
     """The first of the built-in drawings: what passes every check and can be learned in an epoch or two."""
     return Dataset(sketches.draw(train, stream=1), sketches.draw(test, stream=2))
+
+
+def noise(count: int, seed: int) -> NDArray[np.uint8]:
+    """Images (count, 28, 28, 1), every pixel drawn by itself."""
+    return np.random.default_rng(seed).integers(0, 256, (count, 28, 28, 1), np.uint8)

@@ -18,9 +18,11 @@ pytestmark = [
 
 ROOT = Path(__file__).parents[2]
 STEPS = 40
-#: Of losses of 2 to 9, in the first half of the steps and in all. Rounding differs, with the number of threads too, and
-#: Adam makes much of small gradients, so it grows. Seen: 1.5e-4 and 1.0e-3, from other first weights 8.8e-3.
-TOLERANCE, LATE_TOLERANCE = 1e-3, 1e-2
+#: Of losses of 2 to 7. Rounding differs, and Adam makes much of small gradients, so it grows. Seen: 1.5e-4.
+TOLERANCE = 1e-3
+#: The same of the ensemble, from the second half of the steps on, of losses of 4 to 9. Seen: 1.0e-3 with one thread,
+#: from other first weights 8.8e-3.
+LATE_TOLERANCE = 1e-2
 
 #: Trains as the main job does, down to the drawing of the warps, and tells after every step the mean loss so far.
 TRAINING = """
@@ -84,6 +86,7 @@ print(json.dumps({
 class Curves(NamedTuple):
     tensorflow: dict
     jax: dict
+    tolerance: float
 
 
 RESIDUAL = {"network": "residual", "schedule": "triangular", "learning_rate": 0.005}
@@ -108,7 +111,7 @@ def curves(request) -> Curves:
     ]
     told = [process.communicate()[0] for process in processes]
     assert [process.returncode for process in processes] == [0, 0]
-    return Curves(*map(json.loads, told))
+    return Curves(*map(json.loads, told), LATE_TOLERANCE if "ensemble_size" in request.param else TOLERANCE)
 
 
 def test_each_trained_on_its_own_backend_and_jax_without_tensorflow(curves: Curves) -> None:
@@ -117,18 +120,18 @@ def test_each_trained_on_its_own_backend_and_jax_without_tensorflow(curves: Curv
 
 
 def test_the_losses_of_an_epoch_agree_at_every_step(curves: Curves) -> None:
-    ours, theirs = (np.array(curve["losses"]) for curve in curves)
+    ours, theirs = (np.array(curve["losses"]) for curve in (curves.tensorflow, curves.jax))
     assert len(ours) == STEPS
     assert ours[-1] < 0.9 * ours[0], "nothing was learned, so that the losses agree says little"
     half = STEPS // 2
     np.testing.assert_allclose(theirs[:half], ours[:half], atol=TOLERANCE)
-    np.testing.assert_allclose(theirs, ours, atol=LATE_TOLERANCE)
+    np.testing.assert_allclose(theirs, ours, atol=curves.tolerance)
 
 
 def test_the_validation_after_it_agrees(curves: Curves) -> None:
     """After the averaging of weights and the measuring of batch normalisation's statistics, too."""
-    ours, theirs = (curve["epoch"] for curve in curves)
-    assert theirs["val_loss"] == pytest.approx(ours["val_loss"], abs=LATE_TOLERANCE)
+    ours, theirs = curves.tensorflow["epoch"], curves.jax["epoch"]
+    assert theirs["val_loss"] == pytest.approx(ours["val_loss"], abs=curves.tolerance)
     assert theirs["learning_rate"] == pytest.approx(ours["learning_rate"], rel=1e-5)
-    probabilities = (np.array(curve["probabilities"]) for curve in curves)
-    assert np.abs(np.subtract(*probabilities)).mean() < LATE_TOLERANCE / 2
+    probabilities = (np.array(curve["probabilities"]) for curve in (curves.tensorflow, curves.jax))
+    assert np.abs(np.subtract(*probabilities)).max() < 10 * curves.tolerance

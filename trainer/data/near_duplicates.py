@@ -105,7 +105,7 @@ def _halved(images: NDArray[np.uint16] | Thumbnails) -> Thumbnails:
 
 
 def _distances(train: Thumbnails, test: Thumbnails) -> NDArray[np.float64]:
-    """Those of all pairs, (M, N), without loss to rounding."""
+    """Those of all pairs, (M, N), in float64."""
     references, queries = (part.reshape(len(part), -1).astype(np.float64) for part in (train, test))
     lengths = np.square(queries).sum(axis=1)[:, None] + np.square(references).sum(axis=1)
     distances: NDArray[np.float64] = np.sqrt(np.maximum(lengths - 2 * queries @ references.T, 0) / queries.shape[1])
