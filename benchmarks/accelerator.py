@@ -61,7 +61,8 @@ def prepare(settings: Settings) -> Job:
 def measure(job: Job) -> Run:
     """Train as the main job does, without checkpoints."""
     from trainer.training.fit import predict
-    from trainer.training_run import train, visits
+    from trainer.training_run import train
+    from trainer.visits import images_per_epoch
 
     trained = train(job, None, None)
     if trained is None:
@@ -79,7 +80,7 @@ def measure(job: Job) -> Run:
         validation=validation,
         seconds=state.seconds,
         seconds_of_first_epoch=first,
-        images_per_second=visits(len(job.split.train), job.settings) / median(others or [first]),
+        images_per_second=images_per_epoch(len(job.split.train), job.settings) / median(others or [first]),
         seconds_until=tuple(seconds_until(state.history, threshold) for threshold in THRESHOLDS),
     )
 

@@ -38,12 +38,10 @@ from trainer.training.statistics import StatisticsMeter
 from trainer.training_run import (
     CALIBRATION_IMAGES,
     compiled_model,
-    epoch_inputs,
     network_builder,
     recipe_of,
-    steps_per_epoch,
-    visits,
 )
+from trainer.visits import epoch_visits, images_per_epoch, steps_per_epoch
 
 import keras  # isort: skip – after trainer.model, which starts it
 import tensorflow as tf  # isort: skip
@@ -53,7 +51,7 @@ OP_EVENT = re.compile(r"(?P<name>.*[^:]):(?P<kind>_?[A-Z]\w+)")
 #: Kinds that only call the ops which are seen as well.
 CALLS = {"StatefulPartitionedCall", "PartitionedCall", "While", "If", "StatelessIf", "StatelessWhile"}
 #: The layers' names in ``trainer.model.training_model``.
-AUGMENTATION = ("/augment", "/erase")
+AUGMENTATION = ("/augment", "/erase", "/cut_mix")
 SHOWN = 15
 #: Rows and columns of the matrices whose product tells how fast the processor multiplies.
 MATRIX, PRODUCTS = 4096, 5
@@ -82,12 +80,12 @@ class Trainer:
         noise = random.integers(0, 256, (images, *IMAGE_SHAPE), dtype=np.uint8)
         examples = Examples(noise, random.integers(0, 10, images).astype(np.int32))
         self._network = network_builder(settings)(dtype=dtype_policy(self.precision))
-        self.visits, self.steps = visits(images, settings), steps_per_epoch(images, settings)
+        self.visits, self.steps = images_per_epoch(images, settings), steps_per_epoch(images, settings)
         self.operations = training_operations(self._network, self.visits) / self.steps
         self.validated = round(images * settings.val_fraction / (1 - settings.val_fraction))
         self._model, self._recipe = compiled_model(self._network, settings, images=images), recipe_of(settings)
         self._noise = noise
-        self._inputs = partial(epoch_inputs, examples, np.arange(images), settings, 1, np.zeros(images, np.float32))
+        self._draw = partial(epoch_visits, examples, np.arange(images), settings, 1, np.zeros(images, np.float32))
         self._compiled = 0.0
         self._model.make_train_function()
         step = self._model.train_function
@@ -103,8 +101,7 @@ class Trainer:
     def epoch(self) -> Epoch:
         self._compiled = 0.0
         started = time.perf_counter()
-        inputs, labels, _ = self._inputs()
-        train_epoch(self._model, inputs, labels, 1, self._recipe, keras.callbacks.Callback())
+        train_epoch(self._model, self._draw(), 1, self._recipe, keras.callbacks.Callback())
         return Epoch(time.perf_counter() - started, self._compiled)
 
     def after_epoch(self) -> dict[str, float]:

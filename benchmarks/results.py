@@ -50,10 +50,12 @@ class Model(Facts):
     def images_seen(self) -> int:
         if "images_seen" in self.params:
             return int(self.params["images_seen"])
-        from trainer.training_run import visits  # The folder is of before it told so itself.
+        from trainer.visits import images_per_epoch  # The folder is of before it told so itself.
 
         images = self.settings.limit_train or self.data_report["counts"]["train"]
-        return int(self.params["epochs_run"]) * visits(images - self.metrics["validation"]["n"], self.settings)
+        return int(self.params["epochs_run"]) * images_per_epoch(
+            images - self.metrics["validation"]["n"], self.settings
+        )
 
 
 def read(folder: Path) -> Model:

@@ -29,6 +29,9 @@ def _in_recipe(s: "Settings") -> Iterator[str]:
     if s.hard_fraction > 0 and s.visit_fraction == 1:
         expected, do = "0 where --visit-fraction is 1", "lower --visit-fraction, so that there is a choice"
         yield complaint("--hard-fraction", expected=expected, received=s.hard_fraction, do=do)
+    if s.hard_fraction > 0 and s.cut_mix_probability == 1:
+        expected, do = "less than 1 with --hard-fraction, which goes by images met whole", "lower it"
+        yield complaint("--cut-mix-probability", expected=expected, received=s.cut_mix_probability, do=do)
 
 
 def _in_cnn(s: "Settings") -> Iterator[str]:

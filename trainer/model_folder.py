@@ -108,10 +108,10 @@ def describe_run(job: Job, trained: Trained) -> dict[str, Any]:
     """``params.json``: every resolved setting, and where and with what the model was made."""
     from trainer.artifacts import provenance
     from trainer.model.precision import accelerators, backend
-    from trainer.training_run import visits
+    from trainer.visits import images_per_epoch
 
     state = trained.state
-    images_seen = state.epoch * visits(len(job.split.train), job.settings)
+    images_seen = state.epoch * images_per_epoch(len(job.split.train), job.settings)
     return {
         "run_id": job.run_id,
         "command": job.settings.command(),

@@ -164,6 +164,9 @@ class Settings(BaseModel):
     """mirror each image with probability ½"""
     erase_probability: Annotated[Real, Field(ge=0, le=1), _augmentation()] = 0.0
     """blacken a random rectangle of this share of the images; 0 = off"""
+    cut_mix_probability: Annotated[Real, Field(ge=0, le=1), _augmentation()] = 0.0
+    """paste a random rectangle of another image into this share of the images, and mix the labels likewise; these are
+    not blackened then; 0 = off"""
 
     # Not "register": pydantic's models have a method of that name.
     register_model: Annotated[Switch, _release(short="--register")] = False

@@ -7,19 +7,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import fields, replace
 from functools import partial
-from math import ceil
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from trainer.cloud.experiments import Destination, ExperimentReport
-from trainer.contract import Examples
-from trainer.data.batches import epoch_order, visited
+from trainer.data.batches import epoch_order
 from trainer.ending import raise_if_interrupted
 from trainer.fields import as_text
 from trainer.job import Job, Trained
-from trainer.model.augment import AugmentLimits, draw_transforms
 from trainer.model.cnn import build_cnn
 from trainer.model.precision import accelerators, computes_in_bfloat16, dtype_policy, resolve_precision
 from trainer.model.residual import build_residual
@@ -36,6 +30,7 @@ from trainer.training.hypertune import TrialReports
 from trainer.training.progress import EpochReporter, Follower, Listener
 from trainer.training.recipe import Recipe, compile_for_training
 from trainer.training.temperature import cool
+from trainer.visits import epoch_visits, images_per_epoch, steps_per_epoch
 
 if TYPE_CHECKING:
     import keras  # At run time trainer.model starts it, before anything else imports it.
@@ -73,7 +68,7 @@ def train(job: Job, checkpoints: Checkpoints | None, start: TrainingState | None
     gc.collect()  # What trained refers to itself, and is as large as what is to come.
     served = network_builder(settings)(dtype="float32")
     served.set_weights(state.best)
-    if settings.label_smoothing:
+    if settings.label_smoothing or settings.cut_mix_probability:
         log.info("logits divided by a temperature of %.2f, fitted on validation", cool(served, job.validation))
     return Trained(as_served(served, settings), state, precision)
 
@@ -224,7 +219,12 @@ def as_served(network: "keras.Model", settings: Settings) -> "keras.Model":
 
 def training_model(network: "keras.Model", settings: Settings) -> "keras.Model":
     """``network`` behind its augmentation, as ``with_augmentation`` describes it, and as the settings ask for it."""
-    return with_augmentation(network, erase_probability=settings.erase_probability, seed=settings.seed)
+    return with_augmentation(
+        network,
+        erase_probability=settings.erase_probability,
+        cut_mix=settings.cut_mix_probability > 0,
+        seed=settings.seed,
+    )
 
 
 def compiled_model(network: "keras.Model", settings: Settings, *, images: int) -> "keras.Model":
@@ -233,7 +233,8 @@ def compiled_model(network: "keras.Model", settings: Settings, *, images: int) -
     ``fit`` compiles it so, and a test compares the two.
     """
     model = training_model(network, settings)
-    compile_for_training(model, recipe_of(settings), images=images, images_per_epoch=visits(images, settings))
+    per_epoch = images_per_epoch(images, settings)
+    compile_for_training(model, recipe_of(settings), images=images, images_per_epoch=per_epoch)
     return model
 
 
@@ -248,42 +249,8 @@ def training_data(job: Job) -> TrainingData:
     any_order = epoch_order(len(part), seed=job.settings.seed, epoch=0)
     return TrainingData(
         images=len(part),
-        images_per_epoch=visits(len(part), job.settings),
-        epoch_inputs=partial(epoch_inputs, examples, part, job.settings),
+        images_per_epoch=images_per_epoch(len(part), job.settings),
+        visits=partial(epoch_visits, examples, part, job.settings),
         calibration=examples.images[part[any_order[:CALIBRATION_IMAGES]]],
         validation=job.validation,
     )
-
-
-def visits(images: int, settings: Settings) -> int:
-    """How many of ``images`` an epoch visits."""
-    return max(1, round(settings.visit_fraction * images))
-
-
-def steps_per_epoch(images: int, settings: Settings) -> int:
-    """How many batches these visits are, of which the last may be smaller."""
-    return ceil(visits(images, settings) / settings.batch_size)
-
-
-def epoch_inputs(
-    examples: Examples, part: NDArray[np.int64], settings: Settings, epoch: int, losses: NDArray[np.float32]
-) -> tuple[dict[str, NDArray[Any]], NDArray[np.int32], NDArray[np.int64]]:
-    """The images that ``epoch`` visits, in its order, a random warp for each; their labels; and which images these are.
-
-    They are drawn from the ``examples`` at the indices ``part`` (N,), and numbered within it. Which they are depends on
-    the latest loss of each, float32 (N,), where an epoch leaves images out.
-    """
-    limits = AugmentLimits(
-        rotation_degrees=settings.rotation_degrees,
-        shift_fraction=settings.shift_fraction,
-        shear_fraction=settings.shear_fraction,
-        zoom_fraction=settings.zoom_fraction,
-        horizontal_flip=settings.horizontal_flip,
-        whole_pixels=settings.whole_pixels,
-    )
-    order = epoch_order(len(part), seed=settings.seed, epoch=epoch)
-    if (count := visits(len(part), settings)) < len(order):
-        order = visited(order, losses, visits=count, hardest=int(settings.hard_fraction * len(order)))
-    chosen = examples.take(part[order])
-    transforms = draw_transforms(len(chosen), seed=settings.seed, epoch=epoch, limits=limits)
-    return {"image": chosen.images, "transform": transforms}, chosen.labels, order

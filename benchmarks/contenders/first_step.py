@@ -52,7 +52,7 @@ def watch_training(watch: Watch) -> None:
     watch.lap("importing TensorFlow and Keras")
     from trainer.training import fit
 
-    lap_around(watch, trainer.training_run, "epoch_inputs", "building and compiling the network", "drawing the warps")
+    lap_around(watch, trainer.training_run, "epoch_visits", "building and compiling the network", "drawing the warps")
     names = iter(["tracing and the first execution", "second execution"])
 
     class Ticks(keras.callbacks.Callback):  # type: ignore[misc]

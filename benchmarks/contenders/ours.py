@@ -10,7 +10,8 @@ from trainer.contract import Examples
 from trainer.model.precision import dtype_policy
 from trainer.settings import Settings
 from trainer.training.fit import train_epoch
-from trainer.training_run import compiled_model, epoch_inputs, network_builder, recipe_of
+from trainer.training_run import compiled_model, network_builder, recipe_of
+from trainer.visits import epoch_visits
 
 import keras  # isort: skip – after trainer.model, which starts it
 
@@ -23,8 +24,7 @@ def epoch_of(examples: Examples, settings: Settings) -> Callable[[], object]:
     silent = keras.callbacks.Callback()
 
     def epoch() -> None:
-        inputs, labels, _ = epoch_inputs(examples, everything, settings, 1, no_losses)
-        train_epoch(model, inputs, labels, 1, recipe, silent)
+        train_epoch(model, epoch_visits(examples, everything, settings, 1, no_losses), 1, recipe, silent)
 
     return epoch
 

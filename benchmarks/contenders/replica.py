@@ -12,7 +12,7 @@ from benchmarks.contenders.turns import data, take_turns
 from trainer import settings
 from trainer.contract import Examples
 from trainer.training import replicas
-from trainer.training_run import visits
+from trainer.visits import images_per_epoch
 
 JOIN_SECONDS = 120
 
@@ -27,7 +27,7 @@ def main(addresses: str, rank: str, images: str, *flags: str) -> None:
         raise SystemExit(f"{devices} devices for {len(found)} replicas: this measures one device in each")
     asked = settings.parse(flags, {"KERAS_BACKEND": "jax"})
     epoch = epoch_of(Examples(*data(int(images))), asked)
-    take_turns(epoch, visits=visits(int(images), asked))
+    take_turns(epoch, visits=images_per_epoch(int(images), asked))
     replicas.leave()
 
 

@@ -37,7 +37,7 @@ MAY_IMPORT = {
 }
 #: The commands, the only places where stages meet, and what they are divided into.
 RECIPES = {
-    *("task", "job", "training_run", "model_folder", "export_process", "supervision"),
+    *("task", "job", "visits", "training_run", "model_folder", "export_process", "supervision"),
     *("registry", "examination", "measurement"),
     *("submission", "setup_gcp", "local_job", "tune"),
 }

@@ -31,6 +31,7 @@ REFERENCE = {
     "learning_rate": 1e-3,
     "label_smoothing": 0.0,
     "erase_probability": 0.0,
+    "cut_mix_probability": 0.0,
     "min_learning_rate": 1e-6,
     "clip_norm": 1.0,
     "weight_decay": 1e-5,
@@ -122,6 +123,10 @@ TOGETHER = [
         "--hard-fraction – expected at most the --visit-fraction, 0.4",
     ),
     (["--hard-fraction", "0.5"], "--hard-fraction – expected 0 where --visit-fraction is 1 – received 0.5"),
+    (
+        ["--hard-fraction", "0.2", "--visit-fraction", "0.5", "--cut-mix-probability", "1"],
+        "--cut-mix-probability – expected less than 1 with --hard-fraction, which goes by images met whole – received 1",
+    ),
     (["--stem-filters", "8"], "--stem-filters – expected 0 with --network cnn – received 8"),
     (["--stage-depth", "2"], "--stage-depth – expected 1 with --network cnn – received 2"),
     (

@@ -11,14 +11,15 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer.contract import IMAGE_SHAPE
+from trainer.contract import NUM_CLASSES
 from trainer.data import sketches
 from trainer.model.precision import dtype_policy
 from trainer.presets import PRESETS
 from trainer.settings import Settings
 from trainer.training import fit
 from trainer.training.fit import Networks, TrainingData
-from trainer.training_run import compiled_model, epoch_inputs, network_builder, recipe_of, training_model, visits
+from trainer.training_run import compiled_model, network_builder, recipe_of, training_model
+from trainer.visits import epoch_visits, images_per_epoch
 
 #: Of 340 images, or of the half of them, the last batch of an epoch is smaller, and the last execution has fewer steps.
 IMAGES, BATCH, STEPS_PER_EXECUTION, EPOCHS = 340, 32, 4, 3
@@ -68,8 +69,8 @@ def watched(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
             training.train_function = counting(training.train_function, "calls", counts)
 
     training.make_train_function = make_counted
-    recipe, inputs = recipe_of(settings), partial(epoch_inputs, TRAIN, np.arange(IMAGES), settings)
-    data = TrainingData(IMAGES, visits(IMAGES, settings), inputs, TRAIN.images, TRAIN)
+    recipe, visits = recipe_of(settings), partial(epoch_visits, TRAIN, np.arange(IMAGES), settings)
+    data = TrainingData(IMAGES, images_per_epoch(IMAGES, settings), visits, TRAIN.images, TRAIN)
     networks = Networks(training, network, network)
     fit.fit(networks, data, recipe=recipe, start=recipe.initial_state(), observer=Recorder())
     return Watched(settings, training, counts)
@@ -77,7 +78,7 @@ def watched(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_a_training_is_traced_once_and_returns_to_python_once_an_execution(watched: Watched) -> None:
     """Over all epochs, and although the last batch and the last execution of each are smaller."""
-    images = visits(IMAGES, watched.settings)
+    images = images_per_epoch(IMAGES, watched.settings)
     steps = math.ceil(images / BATCH)
     assert images % BATCH
     assert steps % STEPS_PER_EXECUTION
@@ -89,9 +90,9 @@ def test_a_training_is_traced_once_and_returns_to_python_once_an_execution(watch
 
 def operations(model: keras.Model) -> Counter[str]:
     """How often each kind of op occurs in the step that Keras compiles, optimizer and metrics included."""
-    inputs = {"image": tf.TensorSpec((None, *IMAGE_SHAPE), tf.uint8), "transform": tf.TensorSpec((None, 8))}
-    step = tf.function(lambda inputs, labels: model.train_step((inputs, labels)))
-    definition = step.get_concrete_function(inputs, tf.TensorSpec((None,), tf.int32)).graph.as_graph_def()
+    inputs = {name: tf.TensorSpec(given.shape, given.dtype) for name, given in model.input.items()}
+    step = tf.function(lambda inputs, targets: model.train_step((inputs, targets)))
+    definition = step.get_concrete_function(inputs, tf.TensorSpec((None, NUM_CLASSES))).graph.as_graph_def()
     nodes = [*definition.node, *(node for item in definition.library.function for node in item.node_def)]
     return Counter(node.op for node in nodes)
 

@@ -1,8 +1,5 @@
 """Several networks in one, trained by the loop: as if each were alone, and as if never stopped."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import keras
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +11,8 @@ from trainer.model.residual import build_residual
 from trainer.model.training_model import with_augmentation
 from trainer.settings import Settings
 from trainer.training.checkpoint import TrainingState
-from trainer.training.fit import Networks, TrainingData, fit
+from trainer.training.fit import Networks, TrainingData, Visits, fit
+from trainer.training.targets import targets_of
 from trainer.training_run import recipe_of
 
 COUNT = 320
@@ -55,16 +53,17 @@ def train(networks: Networks, *, epochs: int, visits: int, start: TrainingState 
     states: list[TrainingState] = []
     recipe = recipe_of(Settings(epochs=epochs, learning_rate=0.02, optimizer="muon"))
 
-    def epoch_inputs(epoch: int, losses: NDArray[np.float32]) -> tuple[Mapping[str, NDArray[Any]], Any, Any]:
+    def visits_of(epoch: int, losses: NDArray[np.float32]) -> Visits:
         order = np.random.default_rng(epoch).permutation(COUNT)
         if visits < COUNT:
             order = visited(order, losses, visits=visits, hardest=visits // 2)
         chosen = TRAIN.take(order)
-        return {"image": chosen.images, "transform": np.tile(IDENTITY, (visits, 1))}, chosen.labels, order
+        inputs = {"image": chosen.images, "transform": np.tile(IDENTITY, (visits, 1))}
+        return Visits(inputs, targets_of(chosen.labels, smoothing=0), order, np.ones(visits, dtype=np.bool_))
 
     fit(
         networks,
-        TrainingData(COUNT, visits, epoch_inputs, TRAIN.images, VALIDATION),
+        TrainingData(COUNT, visits, visits_of, TRAIN.images, VALIDATION),
         recipe=recipe,
         start=start or recipe.initial_state(),
         observer=Recorder(states),

@@ -1,6 +1,5 @@
 """The loop on a network small enough to train in a second, and on images whose class can be read off one pixel."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -16,8 +15,9 @@ from trainer.errors import TrainingError
 from trainer.model.cnn import build_cnn
 from trainer.model.training_model import with_augmentation
 from trainer.training.checkpoint import TrainingState
-from trainer.training.fit import Networks, TrainingData, fit, predict
+from trainer.training.fit import Networks, TrainingData, Visits, fit, predict
 from trainer.training.recipe import Recipe
+from trainer.training.targets import targets_of
 
 RECIPE = Recipe(
     epochs=4,
@@ -33,7 +33,6 @@ RECIPE = Recipe(
     early_stop_patience=10,
     clip_norm=1.0,
     weight_decay=1e-5,
-    label_smoothing=0.0,
 )
 IDENTITY = np.array([1, 0, 0, 0, 1, 0, 0, 0], dtype=np.float32)
 
@@ -62,28 +61,28 @@ class Recorder:
         self.commit = states.append
 
 
-def epoch_inputs(epoch: int, losses: NDArray[np.float32]) -> tuple[Mapping[str, NDArray[Any]], Any, Any]:
-    order = np.random.default_rng(epoch).permutation(len(losses))
-    return inputs_of(order)
+def all_images(epoch: int, losses: NDArray[np.float32]) -> Visits:
+    return visits_of(np.random.default_rng(epoch).permutation(len(losses)))
 
 
-def inputs_of(order: NDArray[np.int64]) -> tuple[Mapping[str, NDArray[Any]], Any, Any]:
+def visits_of(order: NDArray[np.int64]) -> Visits:
     chosen = TRAIN.take(order)
-    return {"image": chosen.images, "transform": np.tile(IDENTITY, (len(order), 1))}, chosen.labels, order
+    inputs = {"image": chosen.images, "transform": np.tile(IDENTITY, (len(order), 1))}
+    return Visits(inputs, targets_of(chosen.labels, smoothing=0), order, np.ones(len(order), dtype=np.bool_))
 
 
-def hardest_half(epoch: int, losses: NDArray[np.float32]) -> tuple[Mapping[str, NDArray[Any]], Any, Any]:
+def hardest_half(epoch: int, losses: NDArray[np.float32]) -> Visits:
     order = np.random.default_rng(epoch).permutation(len(losses))
-    return inputs_of(visited(order, losses, visits=len(order) // 2, hardest=len(order) // 4))
+    return visits_of(visited(order, losses, visits=len(order) // 2, hardest=len(order) // 4))
 
 
 def train(
-    recipe: Recipe = RECIPE, *, start: TrainingState | None = None, inputs: Any = epoch_inputs, share: float = 1
+    recipe: Recipe = RECIPE, *, start: TrainingState | None = None, visits: Any = all_images, share: float = 1
 ) -> tuple[list[TrainingState], Networks]:
     networks, states = small_networks(), []
     fit(
         networks,
-        TrainingData(len(TRAIN), int(share * len(TRAIN)), inputs, TRAIN.images, VALIDATION),
+        TrainingData(len(TRAIN), int(share * len(TRAIN)), visits, TRAIN.images, VALIDATION),
         recipe=recipe,
         start=start or recipe.initial_state(),
         observer=Recorder(states),
@@ -181,7 +180,7 @@ def test_a_lower_rate_is_used_in_the_next_epoch() -> None:
 
 @pytest.mark.parametrize(
     "changes",
-    [{"optimizer": "muon", "kernel_learning_rate": 0.05}, {"label_smoothing": 0.1}],
+    [{"optimizer": "muon", "kernel_learning_rate": 0.05}, {"clip_norm": 0.1}],
     ids=lambda changes: next(iter(changes)),
 )
 def test_other_recipes_learn_and_go_on_as_if_never_stopped(changes: dict[str, Any]) -> None:
@@ -195,37 +194,39 @@ def test_other_recipes_learn_and_go_on_as_if_never_stopped(changes: dict[str, An
 
 
 def test_epochs_that_choose_by_loss_go_on_as_if_never_stopped() -> None:
-    states, _ = train(inputs=hardest_half, share=0.5)
+    states, _ = train(visits=hardest_half, share=0.5)
     assert max(row["val_accuracy"] for row in states[-1].history) > 0.5
-    resumed, _ = train(inputs=hardest_half, share=0.5, start=states[1])
+    resumed, _ = train(visits=hardest_half, share=0.5, start=states[1])
     assert bytes_of(resumed[-1]) == bytes_of(states[-1])
     np.testing.assert_array_equal(resumed[-1].losses, states[-1].losses)
-    forgetful, _ = train(inputs=hardest_half, share=0.5, start=replace(states[1], losses=[]))
+    forgetful, _ = train(visits=hardest_half, share=0.5, start=replace(states[1], losses=[]))
     assert bytes_of(forgetful[-1]) != bytes_of(states[-1])
 
 
-def test_losses_are_those_of_the_images_visited_and_of_no_others() -> None:
+def test_losses_are_those_of_the_images_visited_whole_and_of_no_others() -> None:
     """One step: every loss is one of the first weights."""
+    whole = np.arange(len(TRAIN) // 2) % 3 > 0
     seen = []
 
-    def inputs(epoch: int, losses: NDArray[np.float32]) -> tuple[Mapping[str, NDArray[Any]], Any, Any]:
-        seen.append(hardest_half(epoch, losses))
+    def visits(epoch: int, losses: NDArray[np.float32]) -> Visits:
+        seen.append(replace(hardest_half(epoch, losses), whole=whole))
         return seen[-1]
 
     states: list[TrainingState] = []
     networks = small_networks(dropout=False)
     fit(
         networks,
-        TrainingData(len(TRAIN), len(TRAIN) // 2, inputs, TRAIN.images, VALIDATION),
+        TrainingData(len(TRAIN), len(TRAIN) // 2, visits, TRAIN.images, VALIDATION),
         recipe=replace(RECIPE, epochs=1, batch_size=160),
         start=RECIPE.initial_state(),
         observer=Recorder(states),
     )
-    (losses,), (_, labels, order) = states[-1].losses, seen[-1]
+    (losses,), order = states[-1].losses, seen[-1].images[whole]
     unseen = np.setdiff1d(np.arange(len(TRAIN)), order)
     assert np.isinf(losses[unseen]).all()
-    logits = small_networks(dropout=False).training(inputs_of(order)[0], training=True).numpy()
-    expected = -np.log(np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True))[np.arange(len(order)), labels]
+    logits = small_networks(dropout=False).training(seen[-1].inputs, training=True).numpy()[whole]
+    probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    expected = -np.log(probabilities[np.arange(len(order)), TRAIN.labels[order]])
     np.testing.assert_allclose(losses[order], expected, rtol=1e-3, atol=1e-3)
 
 
@@ -251,15 +252,15 @@ def test_names_the_step_at_which_the_loss_stops_being_finite() -> None:
     """Weights that turn infinite before the second epoch: its first step is the eleventh."""
     networks = small_networks()
 
-    def inputs(epoch: int, losses: NDArray[np.float32]) -> tuple[Mapping[str, NDArray[Any]], Any, Any]:
+    def visits(epoch: int, losses: NDArray[np.float32]) -> Visits:
         if epoch == 2:
             networks.network.get_layer("logits").bias.assign(np.full(10, np.inf, dtype=np.float32))
-        return epoch_inputs(epoch, losses)
+        return all_images(epoch, losses)
 
     with pytest.raises(TrainingError, match=r"not finite at step 11 .*--learning-rate"):
         fit(
             networks,
-            TrainingData(len(TRAIN), len(TRAIN), inputs, TRAIN.images, VALIDATION),
+            TrainingData(len(TRAIN), len(TRAIN), visits, TRAIN.images, VALIDATION),
             recipe=RECIPE,
             start=RECIPE.initial_state(),
             observer=Recorder([]),

@@ -37,8 +37,8 @@ import trainer.training.recipe
 from trainer.data import sketches
 from trainer.training import fit
 from trainer.training.fit import Networks, TrainingData
-from trainer.training_run import epoch_inputs, network_builder, recipe_of
-from trainer.model.training_model import with_augmentation
+from trainer.training_run import network_builder, recipe_of, training_model
+from trainer.visits import epoch_visits
 from trainer.settings import Settings
 
 import keras
@@ -68,10 +68,10 @@ for variable in network.trainable_variables:
     if variable.name == "kernel":
         fan_in = np.prod(variable.shape[:-1])
         variable.assign(random.normal(0, np.sqrt(2 / fan_in), variable.shape))
-inputs = partial(epoch_inputs, examples, np.arange(len(examples)), settings)
-data = TrainingData(len(examples), len(examples), inputs, examples.images[:500], validation)
+visits = partial(epoch_visits, examples, np.arange(len(examples)), settings)
+data = TrainingData(len(examples), len(examples), visits, examples.images[:500], validation)
 recipe = recipe_of(settings)
-networks = Networks(with_augmentation(network), network, network)
+networks = Networks(training_model(network, settings), network, network)
 state = fit.fit(networks, data, recipe=recipe, start=recipe.initial_state(), observer=Observer())
 print(json.dumps({
     "losses": losses,
@@ -95,6 +95,7 @@ RECIPES = {
     "ensemble": {**RESIDUAL, "ensemble_size": 2},
     # Muon gives the least directions of a gradient the weight of the largest: at the 0.04 of best, 2e-3 was seen.
     "muon and smoothing": {**RESIDUAL, "optimizer": "muon", "kernel_learning_rate": 0.01, "label_smoothing": 0.1},
+    "cut and mixed": {**RESIDUAL, "cut_mix_probability": 0.5},
 }
 
 

@@ -1,4 +1,4 @@
-"""Everything of the preset ``best`` at once, as the job trains it: killed after an epoch, as if never stopped."""
+"""All of the preset ``best`` at once, and CutMix, as the job trains it: killed after an epoch, as if never stopped."""
 
 import weakref
 from collections.abc import Callable
@@ -25,7 +25,14 @@ SETTINGS = Settings(
     **{
         **PRESETS["best"],
         **{"filters": (8, 8), "stem_filters": 4, "stage_depth": 1, "ensemble_size": 2},
-        **{"epochs": EPOCHS, "batch_size": 32, "learning_rate": 0.02, "val_fraction": 0.2, "precision": "float32"},
+        **{
+            "cut_mix_probability": 0.3,
+            "epochs": EPOCHS,
+            "batch_size": 32,
+            "learning_rate": 0.02,
+            "val_fraction": 0.2,
+            "precision": "float32",
+        },
     }
 )
 
@@ -55,6 +62,7 @@ def without_time(state: TrainingState) -> list[dict[str, float]]:
 def test_the_recipe_has_all_of_it() -> None:
     assert (SETTINGS.ensemble_size, SETTINGS.optimizer) == (2, "muon")
     assert min(SETTINGS.erase_probability, SETTINGS.label_smoothing, SETTINGS.hard_fraction) > 0
+    assert SETTINGS.cut_mix_probability > 0
 
 
 def test_going_on_equals_never_having_stopped(job: Job, states: list[TrainingState], tmp_path: Path) -> None:
@@ -114,6 +122,17 @@ def test_bfloat16_where_it_is_imitated_is_told_of(
     assert trained is not None
     assert trained.precision == "bfloat16"
     assert ("this machine imitates bfloat16" in caplog.text) is not has_it
+
+
+@pytest.mark.parametrize(("smoothing", "cut_mix"), [(0.1, 0.0), (0.0, 0.5), (0.0, 0.0)])
+def test_who_was_taught_to_be_unsure_is_cooled(
+    job: Job, tmp_path: Path, caplog: pytest.LogCaptureFixture, smoothing: float, cut_mix: float
+) -> None:
+    caplog.set_level("INFO")
+    taught = {"label_smoothing": smoothing, "cut_mix_probability": cut_mix, "epochs": 1}
+    once = replace(job, settings=SETTINGS.model_copy(update=taught))
+    assert train(once, Checkpoints(open_folder(tmp_path), {}), None)
+    assert ("logits divided by a temperature" in caplog.text) is (smoothing + cut_mix > 0)
 
 
 def test_the_random_stream_of_erasing_matters_for_that(job: Job, states: list[TrainingState], tmp_path: Path) -> None:

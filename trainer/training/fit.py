@@ -24,13 +24,30 @@ from trainer.training.feeding import fed
 from trainer.training.non_finite import StopOnNonFinite
 from trainer.training.recipe import Recipe, compile_for_training
 from trainer.training.statistics import StatisticsMeter
+from trainer.training.targets import Targets
 from trainer.training.triangular import Triangular
 
 PREDICTION_BATCH = 250
 
 Losses = NDArray[np.float32]
-EpochInputs = Callable[[int, Losses], tuple[Mapping[str, NDArray[Any]], NDArray[np.int32], NDArray[np.int64]]]
 EpochRow = dict[str, float]
+
+
+@dataclass(frozen=True)
+class Visits:
+    """The N images that an epoch visits, in its order.
+
+    Attributes:
+        inputs: of ``Networks.training``, each (N, …).
+        targets: float32 (N, 10), rows sum to 1.
+        images: which of the training images these are, int64 (N,).
+        whole: bool (N,), false where an image is mixed with another: its loss tells of both.
+    """
+
+    inputs: Mapping[str, NDArray[Any]]
+    targets: Targets
+    images: NDArray[np.int64]
+    whole: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -38,7 +55,7 @@ class Networks:
     """Three views of the same weights.
 
     Attributes:
-        training: what ``epoch_inputs`` yields → logits (B, 10), of an ensemble (B, K, 10), augmentation in front.
+        training: the inputs of an epoch's visits → logits (B, 10), of an ensemble (B, K, 10), augmentation in front.
         network: images uint8 (B, 28, 28, 1) → probabilities float32 (B, 10), layer by layer.
         inference: the same as it is validated: ``network`` itself, or computed by several devices together.
     """
@@ -54,17 +71,16 @@ class TrainingData:
 
     Attributes:
         images: how many there are.
-        images_per_epoch: how many of them an epoch visits: N below.
-        epoch_inputs: for an epoch's number (from 1) and the latest known loss of every image, float32 (images,),
-            infinite where none is known, the inputs of ``Networks.training`` and the labels int32 (N,), in the order
-            in which that epoch visits them, and which images these are, int64 (N,).
+        images_per_epoch: how many of them an epoch visits.
+        visits: those of an epoch, by its number (from 1) and the latest known loss of every image, float32 (images,),
+            infinite where none is known.
         calibration: clean training images uint8 (M, 28, 28, 1) in random order, for batch normalisation's statistics.
         validation: decides on the learning rate, on the end, and on which epoch's weights are the best.
     """
 
     images: int
     images_per_epoch: int
-    epoch_inputs: EpochInputs
+    visits: Callable[[int, Losses], Visits]
     calibration: NDArray[np.uint8]
     validation: Examples
 
@@ -106,8 +122,8 @@ def fit(
         started = time.perf_counter()
         epoch = state.epoch + 1
         losses = state.losses[0] if state.losses else np.full(data.images, np.inf, dtype=np.float32)
-        inputs, labels, visited = data.epoch_inputs(epoch, losses)
-        row, average = train_epoch(networks.training, inputs, labels, epoch, recipe, observer.callback)
+        visits = data.visits(epoch, losses)
+        row, average = train_epoch(networks.training, visits, epoch, recipe, observer.callback)
         with _weights(networks.training, average):
             meter.measure()
             row["val_loss"], row["val_accuracy"] = _validate(networks.inference, data.validation)
@@ -115,7 +131,7 @@ def fit(
         row["seconds"] = time.perf_counter() - started
         state = _decide(networks.training, state, row, validated_weights)
         if tracker:
-            state = replace(state, losses=[_updated(losses, visited, tracker.values())])
+            state = replace(state, losses=[_updated(losses, visits, tracker.values())])
         observer.commit(state)
     _refuse_unlearned(state, data.validation)
     networks.network.set_weights(state.best)
@@ -123,21 +139,16 @@ def fit(
 
 
 def train_epoch(
-    model: keras.Model,
-    inputs: Mapping[str, NDArray[Any]],
-    labels: NDArray[np.int32],
-    epoch: int,
-    recipe: Recipe,
-    progress: keras.callbacks.Callback,
+    model: keras.Model, visits: Visits, epoch: int, recipe: Recipe, progress: keras.callbacks.Callback
 ) -> tuple[EpochRow, Arrays]:
     """Train one epoch; return its number, loss and accuracy in training and last rate, and its average weights."""
-    steps = math.ceil(len(labels) / recipe.batch_size)
+    steps = math.ceil(len(visits.images) / recipe.batch_size)
     average = WeightAverage(steps)
     logs = model.fit(
-        **fed(inputs, labels, recipe.batch_size),
+        **fed(visits.inputs, visits.targets, recipe.batch_size),
         initial_epoch=epoch - 1,
         epochs=epoch,
-        shuffle=False,  # The order is epoch_inputs' decision: Keras's own shuffle can't be resumed.
+        shuffle=False,  # The order is that of the visits: Keras's own shuffle can't be resumed.
         verbose=0,
         callbacks=[StopOnNonFinite(steps_before=(epoch - 1) * steps), average, progress],
     ).history
@@ -157,10 +168,10 @@ def _last_rate(optimizer: keras.optimizers.Optimizer, recipe: Recipe, *, epoch: 
     return float(keras.ops.convert_to_numpy(last))
 
 
-def _updated(losses: Losses, visited: NDArray[np.int64], latest: Losses) -> Losses:
-    """``losses`` with those of the images ``visited`` replaced by the ``latest``."""
+def _updated(losses: Losses, visits: Visits, latest: Losses) -> Losses:
+    """``losses`` with those of the images visited whole replaced by the ``latest``, (N,)."""
     updated = losses.copy()
-    updated[visited] = latest
+    updated[visits.images[visits.whole]] = latest[visits.whole]
     return updated
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import keras
 
 from trainer.training.checkpoint import TrainingState
-from trainer.training.loss import SmoothedCrossEntropy, right_answers
+from trainer.training.loss import CrossEntropy, right_answers
 from trainer.training.loss_of_each import LossOfEach
 from trainer.training.muon import Muon
 from trainer.training.non_finite import FirstNonFiniteStep
@@ -37,7 +37,6 @@ class Recipe:
     early_stop_patience: int
     clip_norm: float
     weight_decay: float
-    label_smoothing: float
 
     def initial_state(self) -> TrainingState:
         """The state before the first epoch."""
@@ -72,7 +71,7 @@ def compile_for_training(
     metrics = [keras.metrics.MeanMetricWrapper(right_answers, name="accuracy"), FirstNonFiniteStep()]
     model.compile(
         optimizer=recipe.build_optimizer(math.ceil(images_per_epoch / recipe.batch_size)),
-        loss=SmoothedCrossEntropy(recipe.label_smoothing),
+        loss=CrossEntropy(),
         metrics=[*metrics, tracker] if tracker else metrics,
         steps_per_execution=max(1, IMAGES_PER_EXECUTION // recipe.batch_size),
         # XLA makes convolutions slower on CPUs; on JAX compiling is the only way, so Keras's choice stands there.
