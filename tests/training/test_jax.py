@@ -20,8 +20,8 @@ ROOT = Path(__file__).parents[2]
 STEPS = 40
 #: Of losses of 2 to 7. Rounding differs, and Adam makes much of small gradients, so it grows. Seen: 1.5e-4.
 TOLERANCE = 1e-3
-#: The same of the ensemble, from the second half of the steps on, of losses of 4 to 9. Seen: 1.0e-3 with one thread,
-#: from other first weights 8.8e-3.
+#: The same of some, from the second half of the steps on, of losses of 2 to 9. Seen: 1.0e-3 of the ensemble with one
+#: thread, from other first weights 8.8e-3; of CutMix 1e-5, and 3.6e-3 while other processes ran.
 LATE_TOLERANCE = 1e-2
 
 #: Trains as the main job does, down to the drawing of the warps, and tells after every step the mean loss so far.
@@ -95,15 +95,17 @@ RECIPES = {
     "ensemble": {**RESIDUAL, "ensemble_size": 2},
     # Muon gives the least directions of a gradient the weight of the largest: at the 0.04 of best, 2e-3 was seen.
     "muon and smoothing": {**RESIDUAL, "optimizer": "muon", "kernel_learning_rate": 0.01, "label_smoothing": 0.1},
-    "cut and mixed": {**RESIDUAL, "cut_mix_probability": 0.5},
+    "CutMix": {**RESIDUAL, "cut_mix_probability": 0.5},
 }
+#: Where rounding grows faster.
+SENSITIVE = ("ensemble", "CutMix")
 
 
-@pytest.fixture(scope="module", params=RECIPES.values(), ids=RECIPES)
+@pytest.fixture(scope="module", params=RECIPES)
 def curves(request) -> Curves:
     processes = [
         subprocess.Popen(
-            [sys.executable, "-c", TRAINING, json.dumps(request.param)],
+            [sys.executable, "-c", TRAINING, json.dumps(RECIPES[request.param])],
             env={**os.environ, "KERAS_BACKEND": backend, "PYTHONPATH": str(ROOT)},
             stdout=subprocess.PIPE,
             text=True,
@@ -112,7 +114,7 @@ def curves(request) -> Curves:
     ]
     told = [process.communicate()[0] for process in processes]
     assert [process.returncode for process in processes] == [0, 0]
-    return Curves(*map(json.loads, told), LATE_TOLERANCE if "ensemble_size" in request.param else TOLERANCE)
+    return Curves(*map(json.loads, told), LATE_TOLERANCE if request.param in SENSITIVE else TOLERANCE)
 
 
 def test_each_trained_on_its_own_backend_and_jax_without_tensorflow(curves: Curves) -> None:
