@@ -35,12 +35,7 @@ from trainer.storage import open_folder
 from trainer.training.checkpoint import Checkpoints, TrainingState
 from trainer.training.fit import predict, train_epoch
 from trainer.training.statistics import StatisticsMeter
-from trainer.training_run import (
-    CALIBRATION_IMAGES,
-    compiled_model,
-    network_builder,
-    recipe_of,
-)
+from trainer.training_run import CALIBRATION_IMAGES, compiled_model, network_builder, recipe_of
 from trainer.visits import epoch_visits, images_per_epoch, steps_per_epoch
 
 import keras  # isort: skip – after trainer.model, which starts it

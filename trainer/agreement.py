@@ -29,9 +29,19 @@ def _in_recipe(s: "Settings") -> Iterator[str]:
     if s.hard_fraction > 0 and s.visit_fraction == 1:
         expected, do = "0 where --visit-fraction is 1", "lower --visit-fraction, so that there is a choice"
         yield complaint("--hard-fraction", expected=expected, received=s.hard_fraction, do=do)
-    if s.hard_fraction > 0 and s.cut_mix_probability == 1:
-        expected, do = "less than 1 with --hard-fraction, which goes by images met whole", "lower it"
-        yield complaint("--cut-mix-probability", expected=expected, received=s.cut_mix_probability, do=do)
+    if s.cut_mix_probability > 0:
+        yield from _in_cut_mix(s)
+
+
+def _in_cut_mix(s: "Settings") -> Iterator[str]:
+    if s.batch_size == 1:
+        expected, do = "2 or more with --cut-mix-probability, which mixes images of a batch", "raise it"
+        yield complaint("--batch-size", expected=expected, received=1, do=do)
+    of_whole_images = (("--hard-fraction", s.hard_fraction), ("--erase-probability", s.erase_probability))
+    for flag, received in of_whole_images:
+        if received > 0 and s.cut_mix_probability == 1:
+            expected = "0 with --cut-mix-probability 1, which leaves no image whole"
+            yield complaint(flag, expected=expected, received=received, do="set it to 0, or lower the other")
 
 
 def _in_cnn(s: "Settings") -> Iterator[str]:

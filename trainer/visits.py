@@ -58,7 +58,7 @@ def epoch_visits(
 
 def with_cut_mix(visits: Visits, settings: Settings, epoch: int) -> Visits:
     """``visits`` of which some get a rectangle of their partner, and their target so much of its target."""
-    count = len(visits.images)
+    count = len(visits.indices)
     boxes = draw_boxes(count, seed=settings.seed, epoch=epoch, probability=settings.cut_mix_probability)
     kept = kept_shares(boxes)
     return replace(

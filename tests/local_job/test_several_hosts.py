@@ -70,7 +70,7 @@ def test_the_weights_are_those_of_one_process(alone, work, one_epoch, compiled, 
 
 
 def test_so_they_are_with_muon_cut_mix_and_a_selection_by_loss(work, one_epoch, compiled):
-    """Ten steps again, in two epochs. In the second, half of the images come for their losses in the first."""
+    """Ten steps again, in two epochs. In the second, half of the images come for not having been met whole before."""
     visits = ("--visit-fraction", "0.5", "--hard-fraction", "0.25", "--cut-mix-probability", "0.3")
     recipe = ("--optimizer", "muon", "--epochs", "2", *visits)
     after = []

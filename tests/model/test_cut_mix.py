@@ -31,8 +31,7 @@ def pasted(images: NDArray[np.uint8], boxes: NDArray[np.uint8], erased: object =
 
 def test_so_large_a_share_of_the_images_has_a_rectangle() -> None:
     four_deviations = 4 * np.sqrt(SHARE * (1 - SHARE) / COUNT)
-    # Of those drawn a few are too small to hold a pixel.
-    assert boxes_of().any(axis=1).mean() == pytest.approx(SHARE - 0.002, abs=four_deviations)
+    assert boxes_of().any(axis=1).mean() == pytest.approx(SHARE, abs=four_deviations)
     assert not boxes_of(probability=0).any()
     assert boxes_of(probability=1).any(axis=1).mean() > 0.99
 
@@ -100,6 +99,17 @@ def test_what_has_a_rectangle_is_not_erased_too_and_what_has_none_is() -> None:
     seen = pasted(images, boxes, erased=np.zeros_like(images, dtype=np.float32))
     np.testing.assert_array_equal(seen[[0, 2, 3]], 0)
     np.testing.assert_array_equal(np.unique(seen[1]), [2, 3])
+
+
+def test_the_training_model_erases_only_what_has_no_rectangle() -> None:
+    network = build_cnn(filters=(2,), dense_units=4, conv_dropout=0.0, dense_dropout=0.0, seed=0)
+    model = with_augmentation(network, erase_probability=1.0, cut_mix=True, seed=1)
+    boxes = np.zeros((8, 4), dtype=np.uint8)
+    boxes[:4] = 0, 14, 0, 28
+    given = {INPUT_NAME: numbered(8), TRANSFORM_NAME: np.tile(IDENTITY, (8, 1)), BOX_NAME: boxes}
+    seen = keras.Model(model.input, model.get_layer("cut_mix").output)(given, training=True)
+    has_black = (keras.ops.convert_to_numpy(seen) == 0).any(axis=(1, 2, 3))
+    np.testing.assert_array_equal(has_black, 4 * [False] + 4 * [True])
 
 
 def test_the_training_model_pastes_behind_the_warp_and_the_network_knows_of_none() -> None:

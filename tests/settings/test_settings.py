@@ -125,7 +125,15 @@ TOGETHER = [
     (["--hard-fraction", "0.5"], "--hard-fraction – expected 0 where --visit-fraction is 1 – received 0.5"),
     (
         ["--hard-fraction", "0.2", "--visit-fraction", "0.5", "--cut-mix-probability", "1"],
-        "--cut-mix-probability – expected less than 1 with --hard-fraction, which goes by images met whole – received",
+        "--hard-fraction – expected 0 with --cut-mix-probability 1, which leaves no image whole – received 0.2",
+    ),
+    (
+        ["--erase-probability", "0.5", "--cut-mix-probability", "1"],
+        "--erase-probability – expected 0 with --cut-mix-probability 1, which leaves no image whole – received 0.5",
+    ),
+    (
+        ["--network", "residual", "--batch-size", "1", "--cut-mix-probability", "0.5"],
+        "--batch-size – expected 2 or more with --cut-mix-probability, which mixes images of a batch – received 1",
     ),
     (["--stem-filters", "8"], "--stem-filters – expected 0 with --network cnn – received 8"),
     (["--stage-depth", "2"], "--stage-depth – expected 1 with --network cnn – received 2"),

@@ -65,10 +65,10 @@ def all_images(epoch: int, losses: NDArray[np.float32]) -> Visits:
     return visits_of(np.random.default_rng(epoch).permutation(len(losses)))
 
 
-def visits_of(order: NDArray[np.int64]) -> Visits:
+def visits_of(order: NDArray[np.int64], *, smoothing: float = 0) -> Visits:
     chosen = TRAIN.take(order)
     inputs = {"image": chosen.images, "transform": np.tile(IDENTITY, (len(order), 1))}
-    return Visits(inputs, targets_of(chosen.labels, smoothing=0), order, np.ones(len(order), dtype=np.bool_))
+    return Visits(inputs, targets_of(chosen.labels, smoothing=smoothing), order, np.ones(len(order), dtype=np.bool_))
 
 
 def hardest_half(epoch: int, losses: NDArray[np.float32]) -> Visits:
@@ -204,12 +204,13 @@ def test_epochs_that_choose_by_loss_go_on_as_if_never_stopped() -> None:
 
 
 def test_losses_are_those_of_the_images_visited_whole_and_of_no_others() -> None:
-    """One step: every loss is one of the first weights."""
+    """One step: every loss is one of the first weights, and of the label alone, though the target is smoothed."""
     whole = np.arange(len(TRAIN) // 2) % 3 > 0
     seen = []
 
     def visits(epoch: int, losses: NDArray[np.float32]) -> Visits:
-        seen.append(replace(hardest_half(epoch, losses), whole=whole))
+        order = hardest_half(epoch, losses).indices
+        seen.append(replace(visits_of(order, smoothing=0.2), whole=whole))
         return seen[-1]
 
     states: list[TrainingState] = []
@@ -221,7 +222,7 @@ def test_losses_are_those_of_the_images_visited_whole_and_of_no_others() -> None
         start=RECIPE.initial_state(),
         observer=Recorder(states),
     )
-    (losses,), order = states[-1].losses, seen[-1].images[whole]
+    (losses,), order = states[-1].losses, seen[-1].indices[whole]
     unseen = np.setdiff1d(np.arange(len(TRAIN)), order)
     assert np.isinf(losses[unseen]).all()
     logits = small_networks(dropout=False).training(seen[-1].inputs, training=True).numpy()[whole]

@@ -3,7 +3,7 @@
 Yun et al., CutMix: Regularization Strategy to Train Strong Classifiers with Localizable Features, 2019,
 https://arxiv.org/abs/1905.04899. The rectangles are drawn on the host, where the targets are mixed as well; they are
 pasted on the device, behind the warp, in the training graph only. An image's partner is the one at the other end of its
-batch: images come in random order, so that is any image.
+batch: images come in random order, so that is any other.
 """
 
 from typing import Any
@@ -46,7 +46,10 @@ def kept_shares(boxes: Boxes) -> NDArray[np.float32]:
 
 
 def partners(count: int, *, batch_size: int) -> NDArray[np.int64]:
-    """Whose rectangle each of ``count`` images gets, int64 (count,), where the last batch may be smaller."""
+    """Whose rectangle each of ``count`` images gets, int64 (count,), where the last batch may be smaller.
+
+    Of an odd number the middle one is its own partner, and stays as it is.
+    """
     places = np.arange(count)
     first = places // batch_size * batch_size
     return first + np.minimum(first + batch_size, count) - 1 - places
@@ -77,6 +80,3 @@ class CutMix(keras.layers.Layer):  # type: ignore[misc]
         inside = keras.ops.logical_and(within_rows, within_columns)
         own = keras.ops.where((bottom > 0)[:, :, None, None], images, keras.ops.cast(erased, "uint8"))
         return keras.ops.where(inside, keras.ops.flip(images, axis=0), own)
-
-    def compute_output_spec(self, images: Any, erased: Any, boxes: Any) -> Any:  # noqa: ARG002
-        return keras.KerasTensor(images.shape, dtype="uint8")

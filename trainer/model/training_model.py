@@ -27,8 +27,8 @@ def with_augmentation(
     Zhong et al., Random Erasing, 2017, https://arxiv.org/abs/1708.04896. Its random state, begun with ``seed``, is a
     variable of the model, as dropout's is.
 
-    With ``cut_mix`` it has a third input, ``box`` uint8 (B, 4) of ``trainer.model.cut_mix.draw_boxes``, and images with
-    a rectangle of another one instead have nothing blackened.
+    With ``cut_mix`` it has a third input, ``box`` uint8 (B, 4) of ``trainer.model.cut_mix.draw_boxes``, and an image
+    that gets a rectangle of another one has nothing blackened.
     """
     image = keras.Input(IMAGE_SHAPE, dtype="uint8", name=INPUT_NAME)
     transform = keras.Input((8,), dtype="float32", name=TRANSFORM_NAME)

@@ -12,17 +12,17 @@ if _ON_TENSORFLOW:
 
 
 def fed(
-    inputs: NDArray[Any] | Mapping[str, NDArray[Any]], labels: NDArray[Any] | None, batch_size: int
+    inputs: NDArray[Any] | Mapping[str, NDArray[Any]], targets: NDArray[Any] | None, batch_size: int
 ) -> dict[str, Any]:
-    """Arguments for ``fit``, or without ``labels`` for ``predict``; the last batch may be smaller.
+    """Arguments for ``fit``, or without ``targets`` for ``predict``; the last batch may be smaller.
 
     On TensorFlow Keras would make an input pipeline of the arrays that tunes itself. When it ends, it waits for its
     tuner, which sleeps for 10 ms, then 20 ms, and so on: an epoch takes as long as the next of these sums, up to
     twice its time. This pipeline tunes nothing.
     """
     if not _ON_TENSORFLOW:
-        return {"x": inputs, "batch_size": batch_size} | ({} if labels is None else {"y": labels})
-    arrays = (inputs,) if labels is None else (inputs, labels)
+        return {"x": inputs, "batch_size": batch_size} | ({} if targets is None else {"y": targets})
+    arrays = (inputs,) if targets is None else (inputs, targets)
     tensors = keras.tree.map_structure(tf.convert_to_tensor, arrays)
     count = len(keras.tree.flatten(arrays)[0])
 

@@ -40,13 +40,13 @@ class Visits:
     Attributes:
         inputs: of ``Networks.training``, each (N, …).
         targets: float32 (N, 10), rows sum to 1.
-        images: which of the training images these are, int64 (N,).
+        indices: which of the training images these are, int64 (N,).
         whole: bool (N,), false where an image is mixed with another: its loss tells of both.
     """
 
     inputs: Mapping[str, NDArray[Any]]
     targets: Targets
-    images: NDArray[np.int64]
+    indices: NDArray[np.int64]
     whole: NDArray[np.bool_]
 
 
@@ -142,7 +142,7 @@ def train_epoch(
     model: keras.Model, visits: Visits, epoch: int, recipe: Recipe, progress: keras.callbacks.Callback
 ) -> tuple[EpochRow, Arrays]:
     """Train one epoch; return its number, loss and accuracy in training and last rate, and its average weights."""
-    steps = math.ceil(len(visits.images) / recipe.batch_size)
+    steps = math.ceil(len(visits.indices) / recipe.batch_size)
     average = WeightAverage(steps)
     logs = model.fit(
         **fed(visits.inputs, visits.targets, recipe.batch_size),
@@ -171,7 +171,7 @@ def _last_rate(optimizer: keras.optimizers.Optimizer, recipe: Recipe, *, epoch: 
 def _updated(losses: Losses, visits: Visits, latest: Losses) -> Losses:
     """``losses`` with those of the images visited whole replaced by the ``latest``, (N,)."""
     updated = losses.copy()
-    updated[visits.images[visits.whole]] = latest[visits.whole]
+    updated[visits.indices[visits.whole]] = latest[visits.whole]
     return updated
 
 

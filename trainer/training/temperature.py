@@ -1,7 +1,7 @@
 """Confidence that is right as often as it says, after a training that was taught to doubt.
 
-Label smoothing pulls every probability towards the mean, so the network is right more often than it believes. One
-number mends that without a change of any answer: all logits divided by a temperature. Guo et al., On Calibration of
+Label smoothing and CutMix pull every probability towards the mean, so the network is right more often than it believes.
+One number mends that without a change of any answer: all logits divided by a temperature. Guo et al., On Calibration of
 Modern Neural Networks, 2017, https://arxiv.org/abs/1706.04599.
 """
 
