@@ -1,6 +1,6 @@
 """Several processes and several devices that train one model: Keras on JAX.
 
-Each process reads the data, draws an epoch's order, warps and rectangles from the seed, so it has every batch as a whole;
+Each process reads the data, draws an epoch's order, warps and rectangles from the seed: it has every batch as a whole;
 ``trainer.model.spread`` divides the work. What only one may do, the primary does: it reads and writes checkpoints, and
 tells the others where to start.
 """
