@@ -174,6 +174,8 @@ def test_sound_data_pass_with_a_complete_report(sound: Dataset) -> None:
     assert report["classes"]["test"] == dict.fromkeys(CLASS_NAMES, 50)
     assert report["pixels"]["train"]["mean"] == pytest.approx(sound.train.images.mean() / 255, abs=1e-6)
     assert report["pixels"]["test"]["standard_deviation"] == pytest.approx(sound.test.images.std() / 255, abs=1e-6)
+    quartiles = np.quantile(sound.train.images, [0.25, 0.5, 0.75], method="inverted_cdf")
+    assert report["pixels"]["train"]["quartiles"] == quartiles.tolist()
     assert report["leakage"]["copies"] == 0
     assert report["blocking"] == []
     assert [line for line in report["suspicious"] if "published" not in line and "nearly the same" not in line] == []
@@ -278,6 +280,6 @@ def test_the_published_set_passes() -> None:
     assert report["duplicates"]["train"]["repeated_images"] == 0
     assert report["near_duplicates"]["count"] == 10
     assert report["near_duplicates"]["median_grey_levels"] == pytest.approx(21.0, abs=0.5)
-    assert report["near_duplicates"]["median_of_test_images"] == 1000
+    assert report["near_duplicates"]["median_of_test_images"] == 500
     assert len(report["suspicious"]) == 1  # The near duplicates.
     assert report["blocking"] == []

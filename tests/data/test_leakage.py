@@ -70,3 +70,12 @@ def test_finds_repeats_and_conflicting_labels() -> None:
     repeats = find_repeats(Examples(images, labels))
     assert repeats.count == 3
     assert repeats.conflicts == [(12, 20)]
+
+
+@pytest.mark.parametrize("grey", [0, 255])
+def test_a_difference_in_one_bit_of_one_pixel_hides_no_repeat(grey: int) -> None:
+    """Equal images lie next to each other among the sorted hashes, unless another image has theirs."""
+    pixels = np.full((1 + 784 * 8 + 1, 784), grey, np.uint8)
+    changed, bit = np.divmod(np.arange(784 * 8), 8)
+    pixels[1 + np.arange(784 * 8), changed] ^= (1 << bit).astype(np.uint8)
+    assert find_repeats(Examples(pixels.reshape(-1, 28, 28, 1), np.zeros(len(pixels), np.int32))).count == 1

@@ -81,6 +81,20 @@ def test_left_out_factor_is_leaving_each_example_out() -> None:
     assert found == pytest.approx(hits / 60)
 
 
+@pytest.mark.parametrize("grey", [200, 255])
+def test_class_means_are_those_of_standardised_images(grey: int) -> None:
+    examples = some_examples(2_100)
+    examples.images[0] = grey  # Constant: it has no direction, whatever the rounding.
+    examples.images[1] = grey
+    examples.images[1, 14, 14] = grey - 1
+    pixels = examples.images.reshape(-1, 784).astype(np.float64)
+    pixels -= pixels.mean(axis=1, keepdims=True)
+    lengths = np.linalg.norm(pixels, axis=1, keepdims=True)
+    pixels /= np.where(lengths > 0, lengths, 1)
+    expected = np.stack([pixels[examples.labels == label].mean(axis=0) for label in range(10)])
+    np.testing.assert_allclose(class_means(examples), expected, atol=1e-6)
+
+
 def test_level_use_counts_pixels_and_images() -> None:
     images = np.zeros((4, 28, 28, 1), np.uint8)
     images[0, :14] = 200

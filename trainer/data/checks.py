@@ -33,8 +33,8 @@ CLASS_IMBALANCE = 1.5
 #: Grey levels, root of the mean square over means of 2×2 pixels. In Fashion-MNIST 10 of 10,000 are closer; the median
 #: is 21.
 NEAR_DUPLICATE_LEVELS = 5.0
-#: The median is that of about so many test images, taken evenly: within half a grey level of that of all.
-USUAL_DISTANCE_SAMPLE = 1000
+#: The median is that of about so many test images, taken evenly: within a grey level of that of all.
+USUAL_DISTANCE_SAMPLE = 500
 #: Mean pixel of the published files, in [0, 1].
 PUBLISHED_MEANS = {"train": 0.28604, "test": 0.28685}
 _MEAN_ROUNDING = 0.00001
@@ -201,7 +201,11 @@ def _class_counts(examples: Examples) -> dict[str, int]:
 
 def _pixel_facts(examples: Examples) -> dict[str, Any]:
     """Mean and standard deviation over all pixels in [0, 1], the others in grey levels."""
-    frequency = np.sum([np.bincount(block.ravel(), minlength=256) for block in blocks(examples.images)], axis=0)
+    # Two pixels at once: counting takes half as long.
+    pairs = np.zeros((256, 256), np.int64)
+    for block in blocks(examples.images):
+        pairs += np.bincount(block.view(np.uint16).ravel(), minlength=pairs.size).reshape(pairs.shape)
+    frequency = pairs.sum(axis=0) + pairs.sum(axis=1)
     levels = np.arange(256)
     mean = np.average(levels, weights=frequency)
     deviation = np.sqrt(np.average(np.square(levels - mean), weights=frequency))
