@@ -70,9 +70,9 @@ def test_the_weights_are_those_of_one_process(alone, work, one_epoch, compiled, 
 
 
 def test_so_they_are_with_muon_cut_mix_and_a_selection_by_loss(work, one_epoch, compiled):
-    """Ten steps again, in two epochs. In the second, half of the images come for not having been met whole before."""
-    visits = ("--visit-fraction", "0.5", "--hard-fraction", "0.25", "--cut-mix-probability", "0.3")
-    recipe = ("--optimizer", "muon", "--epochs", "2", *visits)
+    """Ten steps again, in two epochs. In the second, half of the images come for their loss, some for a known one."""
+    visits = ("--visit-fraction", "0.9", "--hard-fraction", "0.5", "--cut-mix-probability", "0.2")
+    recipe = ("--optimizer", "muon", "--epochs", "2", "--batch-size", "128", *visits)
     after = []
     for workers in (0, 1):
         run = f"selection-{workers + 1}"
