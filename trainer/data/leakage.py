@@ -12,10 +12,10 @@ from trainer.data.statistics import HEIGHT, PIXELS, WIDTH, blocks
 REACH_PX = 2
 _CROP = (HEIGHT - 2 * REACH_PX, WIDTH - 2 * REACH_PX)
 _OFFSETS = 2 * REACH_PX + 1
-# A hash is a sum of pixels times random integers. With 784 pixels up to 255 and weights below this it stays below
-# 2^53, so a matrix product in float64 gives it exactly, in whatever order the terms are added.
+# A crop's hash is a sum of pixels times random integers. With 784 pixels up to 255 and weights below this it stays
+# below 2^53, so a matrix product in float64 gives it exactly, in whatever order the terms are added.
 _WEIGHT_LIMIT = 1 << 28
-_SEED = 20_170_825
+_SEED = 20_170_825  # Everybody may know what is drawn from it: what hashes find is compared byte by byte.
 # Few of the hashes of train fall into one of the buckets, a power of two, that hashes of test fall into.
 _BUCKETS = 1 << 20
 
@@ -73,15 +73,10 @@ def find_repeats(examples: Examples) -> Repeats:
     return Repeats(len(pairs), [(i, j) for i, j in pairs if examples.labels[i] != examples.labels[j]])
 
 
-def _draw_weights(count: int) -> Hashes:
-    """Random integers as float64 (count,). Everybody may know them: what they find is compared byte by byte."""
-    return np.random.default_rng(_SEED).integers(1, _WEIGHT_LIMIT, count).astype(np.float64)
-
-
 def _crop_weights() -> Hashes:
     """Float64 (784, 25): column 5·r + c hashes the 24×24 crop whose corner is in row r, column c."""
     weights = np.zeros((HEIGHT, WIDTH, _OFFSETS, _OFFSETS))
-    drawn = _draw_weights(_CROP[0] * _CROP[1]).reshape(_CROP)
+    drawn = np.random.default_rng(_SEED).integers(1, _WEIGHT_LIMIT, _CROP)
     for row, column in np.ndindex(_OFFSETS, _OFFSETS):
         weights[row : row + _CROP[0], column : column + _CROP[1], row, column] = drawn
     return weights.reshape(PIXELS, -1)
