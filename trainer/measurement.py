@@ -44,11 +44,15 @@ class DataPlace:
 
 @dataclass(frozen=True)
 class Parts:
-    """The images that a model was chosen and tested with, and how many of the test images it was trained on."""
+    """The images that a model was chosen and tested with.
+
+    ``copies``: how many of the test images it was trained on. ``synthetic``: there are drawings among them.
+    """
 
     validation: Examples
     test: Examples
     copies: int
+    synthetic: bool
 
 
 def find_parts(place: DataPlace, params: Mapping[str, Any], report: Mapping[str, Any]) -> Parts:
@@ -73,7 +77,7 @@ def find_parts(place: DataPlace, params: Mapping[str, Any], report: Mapping[str,
     )
     _refuse_other("the data can't be split as they were for training", params["split_fingerprint"], split.fingerprint)
     copies = len(find_copies(dataset.train.images, dataset.test.images))
-    return Parts(dataset.train.take(split.validation), dataset.test.take(split.test), copies)
+    return Parts(dataset.train.take(split.validation), dataset.test.take(split.test), copies, source.synthetic)
 
 
 def measure(model: Path, parts: Parts) -> tuple[Measured, NDArray[np.intp]]:
@@ -112,6 +116,7 @@ def figures(answers: Mapping[str, NDArray[Any]], parts: Parts) -> Measured:
         improper=_improper(answers),
         latency=_timing(answers[_SECONDS]),
         copies=parts.copies,
+        synthetic=parts.synthetic,
     )
 
 

@@ -4,7 +4,10 @@ from typing import Any
 
 
 def load_yaml(text: str) -> Any:
-    """What ``text`` says. Raises ValueError for a key that stands twice in its mapping, yaml.YAMLError for no YAML."""
+    """What ``text`` says. Raises yaml.YAMLError for no YAML, ValueError for a key that stands twice in its mapping.
+
+    ValueError also for what is nested deeper than anybody would write.
+    """
     import yaml
 
     class Loader(yaml.SafeLoader):
@@ -22,4 +25,7 @@ def load_yaml(text: str) -> Any:
         return loader.construct_mapping(node, deep=deep)
 
     Loader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, construct)
-    return yaml.load(text, Loader=Loader)  # noqa: S506 – a SafeLoader
+    try:
+        return yaml.load(text, Loader=Loader)  # noqa: S506 – a SafeLoader
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error

@@ -7,7 +7,8 @@ import pytest
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from trainer.artifacts.export import export_saved_model, load_predictor, operations
+from trainer.artifacts.export import export_saved_model, load_predictor
+from trainer.artifacts.graph import operations
 from trainer.errors import StorageError, TrainingError
 from trainer.model.cnn import build_cnn
 from trainer.model.residual import build_residual

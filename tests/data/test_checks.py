@@ -12,6 +12,8 @@ from numpy.typing import NDArray
 
 from trainer.contract import CLASS_NAMES, Examples
 from trainer.data.checks import check
+from trainer.data.comparison import compare
+from trainer.data.findings import Findings
 from trainer.data.idx import FILE_NAMES, Dataset, fingerprint, read_dataset
 from trainer.data.near_duplicates import nearest_distances, thumbnails
 from trainer.data.sketches import draw
@@ -189,6 +191,15 @@ def test_small_sets_of_one_making_pass(sound: Dataset, count: int) -> None:
         train = sound.train.take(random.choice(1_000, count, replace=False))
         test = sound.test.take(random.choice(500, count, replace=False))
         check(Dataset(train, test), OWN)
+
+
+@pytest.mark.parametrize("count", [10, 20, 50])
+def test_of_a_few_test_images_nobody_can_tell_whether_they_are_moved(sound: Dataset, count: int) -> None:
+    for start in range(0, 500, count):
+        findings = Findings()
+        part = sound.test.take(np.arange(start, start + count))
+        compare(Dataset(sound.train, part), findings)
+        assert not [line for line in findings.refused if "moved" in line]
 
 
 def repeat_with_other_label(dataset: Dataset) -> Dataset:

@@ -76,6 +76,12 @@ def test_bad_host_is_told_and_leaves_nothing(answer: Answer, message: str, tmp_p
     assert list(tmp_path.iterdir()) == []
 
 
+def test_certificates_that_are_not_there_are_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "none.pem"))
+    with pytest.raises(UnavailableError, match=r"Could not find a suitable TLS CA certificate bundle.*none"):
+        fetch(["https://127.0.0.1:1/"], tmp_path / NAME)
+
+
 def test_next_host_is_asked_and_the_bad_one_not_again(tmp_path: Path) -> None:
     with (
         file_host({f"/{NAME}": delivers(CONTENT[:100])}) as bad,

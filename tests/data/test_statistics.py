@@ -15,6 +15,7 @@ from trainer.data.statistics import (
     level_use,
     measure,
     nearest_mean_accuracy,
+    sampled,
 )
 
 
@@ -107,3 +108,14 @@ def test_correlation_of_something_constant_is_nothing() -> None:
     ramp = np.arange(9.0)
     assert correlation(ramp, 3 - 2 * ramp) == pytest.approx(-1)
     assert correlation(ramp, np.ones(9)) == 0
+
+
+def test_a_sample_is_of_every_class_though_they_come_in_turn() -> None:
+    numbers = np.arange(60_000)
+    chosen = sampled(numbers, 6_000)
+    assert len(np.unique(chosen)) == 6_000
+    assert (np.diff(chosen) > 0).all()
+    assert np.abs(np.bincount(chosen % 10) - 600).max() < 100
+    np.testing.assert_array_equal(sampled(numbers, 6_000), chosen)
+    assert sampled(numbers[:10], 10) is not None
+    np.testing.assert_array_equal(sampled(numbers[:10], 10), numbers[:10])

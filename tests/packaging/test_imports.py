@@ -42,7 +42,7 @@ RECIPES = {
     *("submission", "setup_gcp", "local_job", "tune"),
 }
 
-KERAS_IN = ("model", "training", "artifacts.export", "artifacts.client")
+KERAS_IN = ("model", "training", "artifacts.export", "artifacts.client", "artifacts.graph")
 GOOGLE_IN = ("google_errors", "storage", "cloud")
 
 

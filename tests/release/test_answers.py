@@ -18,7 +18,7 @@ from trainer.release.gates import GATES
 from trainer.release.verdict import Verdict
 
 DATASET = random_dataset(train=60, test=400)
-PARTS = Parts(DATASET.train, DATASET.test, copies=0)
+PARTS = Parts(DATASET.train, DATASET.test, copies=0, synthetic=False)
 WEIGHTS = tf.Variable(np.random.default_rng(0).normal(size=(784, 10)).astype(np.float32))
 RAW_BYTES = tf.TensorSpec((None, 28, 28, 1), tf.uint8, name="image")
 
@@ -99,7 +99,7 @@ def test_what_is_no_probabilities_for_changed_images_is_refused(tmp_path: Path) 
 @pytest.mark.parametrize("images", [1, 299])
 def test_few_test_images_are_enough_to_ask_one_by_one(tmp_path: Path, images: int) -> None:
     few = DATASET.test.take(np.arange(images))
-    parts = Parts(DATASET.train, few, copies=0)
+    parts = Parts(DATASET.train, few, copies=0, synthetic=False)
     answers = client.answer_all(loaded(tmp_path, by_the_batch), questions(parts))
     assert len(answers["seconds"]) == client.TIMED_RUNS
     assert figures(answers, parts).change_alone > 0.1

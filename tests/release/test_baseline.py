@@ -50,6 +50,11 @@ def test_a_baseline_is_a_version_of_its_own_name(at, figures_file):
         ("[0.97]", "can't be read"),
         ({"precision": 0.9}, "received only precision"),
         ({"accuracy": 97.2}, "accuracy = 97.2, which is no share of 1"),
+        ({"accuracy": 0.9, "n": {"a": 1}}, "n is {'a': 1}, no number of images"),
+        ({"accuracy": 0.9, "n": 0}, "n is 0, no number"),
+        ({"accuracy": 0.9, "n": True}, "n is True, no number"),
+        ({"accuracy": 0.9, "data_fingerprint": 7}, "data_fingerprint is 7, none"),
+        ({"accuracy": 0.9, "data_fingerprint": "\ud800"}, "data_fingerprint is '\\ud800', none"),
         ({"accuracy": "good", "logLoss": -1}, "accuracy = 'good', which is no figure; log_loss = -1"),
     ],
 )

@@ -14,7 +14,7 @@ from tests.support.keys import key_pair
 from trainer import measurement
 from trainer.artifacts.manifest import Manifest, describe_files, write_manifest
 from trainer.contract import CLASS_NAMES
-from trainer.data import idx
+from trainer.data import idx, sketches
 from trainer.data.split import stratified_split
 from trainer.errors import DataError, Interrupted, StorageError
 from trainer.examination import DataPlace, Examination, Seal, examine, with_comparison
@@ -101,6 +101,17 @@ def test_a_missing_and_a_strange_file_are_found(model: Path) -> None:
     [
         ("params", {"run_id": "another"}, "the manifest is of run 0123, metadata/params.json of run another"),
         ("params", {"settings": {"seed": 1}}, "params.json is not as the trainer writes it: settings.val_fraction: "),
+        ("params", {"settings": SPLIT_SETTINGS | {"seed": -1}}, "as the trainer writes it: settings.seed: "),
+        (
+            "params",
+            {"settings": SPLIT_SETTINGS | {"val_fraction": 1e308}},
+            "trainer writes it: settings.val_fraction: ",
+        ),
+        (
+            "params",
+            {"settings": SPLIT_SETTINGS | {"limit_train": -3}},
+            "as the trainer writes it: settings.limit_train: ",
+        ),
         ("data_report", {"blocking": "no"}, "metadata/data_report.json is not as the trainer writes it: blocking: "),
         ("data_report", {"leakage": {}}, "metadata/data_report.json is not as the trainer writes it: leakage.copies: "),
         ("metrics", {"test": 0.9}, "metadata/metrics.json is not as the trainer writes it: test: "),
@@ -217,6 +228,17 @@ def test_the_parts_are_those_of_training(model: Path, tmp_path: Path) -> None:
     np.testing.assert_array_equal(parts.test.images, DATASET.test.images[SPLIT.test])
     np.testing.assert_array_equal(parts.validation.labels, DATASET.train.labels[SPLIT.validation])
     assert parts.copies == 0
+    assert not parts.synthetic
+
+
+def test_drawings_are_known_whatever_the_documents_call_them(cache: Path) -> None:
+    paths = sketches.locate(cache)
+    drawn, place = idx.read_dataset(paths), str(paths["train_images"].parent)
+    split = stratified_split(drawn.train.labels, drawn.test.labels, **SPLIT_SETTINGS)
+    params = {"split_fingerprint": split.fingerprint, "settings": SPLIT_SETTINGS}
+    source = {"name": place, "origin": place, "synthetic": False, "published": False}
+    report = {"fingerprint": idx.fingerprint(drawn), "source": source}
+    assert measurement.find_parts(DataPlace(None, None, cache), params, report).synthetic
 
 
 def test_published_data_are_looked_for_elsewhere_if_their_folder_is_gone(model: Path, tmp_path: Path) -> None:

@@ -124,6 +124,7 @@ FAULTS = [
     ("data", replace(SOUND, data_report=BLOCKED), "Release is blocked: it fell back to drawings."),
     ("data", replace(SOUND, manifest=replace(SOUND.manifest, blocking=["so"])), "Release is blocked: so."),
     ("data", replace(SOUND, data_report=LEAKED), "3 test images are training images too"),
+    ("data", with_measured(synthetic=True), "The data are synthetic."),
     ("data", with_measured(copies=1), "1 test images are training images too"),
     ("absolute", with_test(accuracy={"value": 0.905, "low": 0.899, "high": 0.911}), "lower end must be at least 90.00"),
     ("absolute", with_losses(0.51), "Log loss is 0.51, it must be at most 0.5"),

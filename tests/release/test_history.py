@@ -153,6 +153,24 @@ def test_a_rollback_restores_what_was_seen_to_be_before(two):
         decisions.rollback(meanwhile, seen=seen, why="")
 
 
+def test_what_a_gate_refuses_by_now_is_not_restored(two):
+    """Its override was of another gate, and is taken back."""
+    index = add(two, "c", "absolute", wishes=OVERRIDE)
+    index = promoted(index, "1.0.2", "1.0.0")
+    found = content("c", "absolute", "calibration")
+    index = apply(index, decisions.examine(index, found, takes_over=False, champion=index.latest, why=""))
+    with pytest.raises(GateRefusedError, match=r"1\.0\.2 is not approved .* calibration spoke – promote an approved"):
+        decisions.rollback(index, seen=index, why="")
+
+
+def test_what_was_approved_meanwhile_is_looked_at_before_it_is_promoted(two):
+    seen = add(two, "c", "absolute")
+    index = apply(seen, decisions.approve(seen, "1.0.2", seen=seen, wishes=OVERRIDE))
+    with pytest.raises(GateRefusedError, match=r"1\.0\.2 is not approved"):
+        decisions.promote(index, "1.0.2", seen=seen, why="")
+    assert promoted(index, "1.0.2").in_production == "1.0.2"
+
+
 def test_what_is_examined_again_is_known_by_what_was_found_last():
     index = add(Index(), "a", "absolute")
     found = replace(content("a"), figures={"accuracy": {"value": 0.94}}, other_thresholds={"x.y": {"asked": 1}})

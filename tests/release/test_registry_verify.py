@@ -1,8 +1,17 @@
 """What `verify`, and whatever brings a version into production, finds."""
 
+import json
+from functools import partial
+
+import pytest
+
 from tests.support.keys import key_pair
 from tests.support.registries import line_with, make_model, registered, registry_at
+from trainer.errors import StorageError
+from trainer.release import decisions
+from trainer.release.decisions import Content
 from trainer.release.store import INDEX_NAME
+from trainer.release.versions import Makings
 
 
 def test_verify_finds_a_changed_byte(at, filled):
@@ -89,3 +98,62 @@ def test_rolling_back_to_an_altered_version_is_refused(at, filled):
         in at("rollback", code=7)
     )
     assert line_with(at("list"), "1.1.0").split()[1] == "prod"
+
+
+def test_a_number_that_the_index_has_forgotten_is_not_given_away_again(at, filled, tmp_path):
+    path = filled / "custom-cnn" / "index.json"
+    document = json.loads(path.read_text())
+    document["versions"] = [version for version in document["versions"] if version["version"] != "2.0.0"]
+    path.write_text(json.dumps(document))
+    new = make_model(tmp_path / "d", "d", filters=[32])
+    with pytest.raises(StorageError, match="index.json says something else of which versions there are than the hist"):
+        registered(registry_at(filled), new)
+    assert "index.json said something else" in at("verify", code=7)
+    assert registered(registry_at(filled), new).version == "3.0.0"
+    at("verify")
+
+
+def test_nor_is_one_that_only_a_reservation_has(at, filled):
+    registry = registry_at(filled)
+    content = Content("digest", "run", Makings("x", "y", "z"), {})
+    registry.append(partial(decisions.reserve, content=content, asked=None))
+    path = filled / "custom-cnn" / "index.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"reserved": {}}))
+    assert "which versions there are" in at("promote 1.0.0", code=5)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"reserved": []},
+        {"number": "6"},
+        {"number": None},
+        {"number": 1.5},
+        {"number": -1},
+        {"latest": "9.9.9"},
+        {"latest": {}},
+        {"production": ["9.9.9", "8.8.8"]},
+        {"production": [{}]},
+        {"versions": []},
+        {"versions": {"1.0.0": 3}},
+        {"journal": [1]},
+        {"journal": [{"version": "1.0.0"}]},
+    ],
+    ids=json.dumps,
+)
+@pytest.mark.parametrize(("words", "code"), [("rollback", 2), ("list", 0)])
+def test_an_index_that_is_none_is_made_anew(at, filled, changes, words, code):
+    path = filled / "custom-cnn" / "index.json"
+    kept = path.read_text()
+    path.write_text(json.dumps(json.loads(kept) | changes))
+    said = at(words, code=code)
+    assert "nothing to roll back to" in said if code else "2.0.0" in said
+    assert path.read_text() == kept
+    at("verify")
+
+
+@pytest.mark.parametrize("words", ["promote 1.0.0 --why", "approve 2.0.0 --override --reason"])
+def test_a_remark_that_is_not_in_utf_8_is_a_wrong_flag(at, words):
+    err = at(words, "f\udcfcr", code=2)
+    assert "text in UTF-8 is needed, received 'f\\udcfcr'" in err
+    assert err.count("\n") == 1

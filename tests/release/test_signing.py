@@ -160,6 +160,20 @@ def test_a_key_that_cannot_be_used_is_a_wrong_setting(folder: Path, tmp_path: Pa
     assert not (tmp_path / "sig").exists()
 
 
+@pytest.mark.parametrize("curve", ["secp192k1", "SM2"])
+def test_a_curve_that_the_library_does_not_know_is_one_too(folder: Path, tmp_path: Path, curve: str) -> None:
+    private, public = tmp_path / "private", tmp_path / "public"
+    make = ["openssl", "ecparam", "-name", curve, "-genkey", "-noout", "-out", str(private)]
+    subprocess.run(make, capture_output=True, check=True)
+    subprocess.run(
+        ["openssl", "ec", "-in", str(private), "-pubout", "-out", str(public)], capture_output=True, check=True
+    )
+    with pytest.raises(SettingsError, match="the private signing key can't be used – expected a PEM file"):
+        sign(folder, tmp_path / "sig", private)
+    with pytest.raises(SettingsError, match="the public signing key can't be used – expected a PEM file"):
+        check(folder, tmp_path / "sig", public)
+
+
 def test_the_command_of_the_standard_reads_our_signatures(
     folder: Path, signature: Path, keys: tuple[Path, Path]
 ) -> None:

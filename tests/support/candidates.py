@@ -116,7 +116,7 @@ def judge_here(model: Path, job: Job) -> tuple[Verdict, ...]:
     """As ``examine`` judges, but for the process of its own: many models in less time."""
     manifest = read_manifest(open_folder(model))
     assert manifest
-    parts = Parts(job.validation, job.test, copies=0)
+    parts = Parts(job.validation, job.test, copies=0, synthetic=False)
     signature = client.load_signature(model)
     answers = client.answer_all(signature, questions(parts))
     evidence = read_evidence(model, manifest, None)

@@ -39,6 +39,7 @@ def measured_on(
         improper=(),
         latency=FAST,
         copies=0,
+        synthetic=False,
     )
 
 

@@ -21,7 +21,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from trainer.artifacts.export import ALLOWED_OPS, BATCH_SIZE, SIGNATURE, operations
+from trainer.artifacts.export import BATCH_SIZE, SIGNATURE
+from trainer.artifacts.graph import operations_refused
 from trainer.contract import INPUT_NAME, OUTPUT_NAME
 from trainer.errors import GateRefusedError, Interrupted, StorageError, TrainerError
 
@@ -49,14 +50,14 @@ def main(argv: Sequence[str]) -> int:
 def load_signature(folder: Path) -> Any:
     """The serving signature of the SavedModel in ``folder``, as any client gets to see it.
 
-    Raises GateRefusedError for an op that is not on the allow-list, StorageError for what can't be loaded.
+    Raises GateRefusedError for an op that is not allowed where it is, StorageError for what can't be loaded.
     """
     if not (folder / "saved_model.pb").is_file():
         expected, do = str(folder / "saved_model.pb"), "name a model folder"
         raise StorageError("there is no SavedModel", expected=expected, received="no such file", do=do)
-    unknown = sorted(operations(folder) - ALLOWED_OPS)
-    if unknown:
-        raise GateRefusedError(f"the graph holds ops that are not on the allow-list: {', '.join(unknown)}")
+    refused = operations_refused(folder)
+    if refused:
+        raise GateRefusedError(f"the graph holds ops that are not on the allow-list: {', '.join(refused)}")
     try:
         model = tf.saved_model.load(str(folder))
         signature = model.signatures[SIGNATURE]

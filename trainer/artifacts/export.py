@@ -13,8 +13,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
-from tensorflow.core.protobuf import saved_model_pb2
 
+from trainer.artifacts.graph import operations_refused
 from trainer.contract import IMAGE_SHAPE, INPUT_NAME, OUTPUT_NAME
 from trainer.errors import StorageError, TrainingError
 
@@ -23,18 +23,6 @@ PARITY_TOLERANCE = 1e-5
 # As in training's validation: what preset best holds of a thousand would be the peak of its memory. The client asks
 # for as many at once, since the last bits of an answer may depend on that.
 BATCH_SIZE = 250
-
-# Arithmetic of the network, and what loading and restoring a SavedModel takes. Nothing random, nothing that reads or
-# writes files of its own choice, no Python.
-NETWORK_OPS = frozenset(
-    "AddV2 BiasAdd Cast ConcatV2 Const Conv2D EnsureShape FusedBatchNormV3 Identity MatMul Max MaxPool Mean MirrorPad "  # noqa: SIM905
-    "Mul Pack Placeholder RealDiv Relu Reshape ReverseV2 Rsqrt Shape Softmax Squeeze StridedSlice Sub Sum".split()
-)
-LOADING_OPS = frozenset(
-    "AssignVariableOp DisableCopyOnRead MergeV2Checkpoints NoOp ReadVariableOp RestoreV2 SaveV2 Select "  # noqa: SIM905
-    "ShardedFilename StatefulPartitionedCall StaticRegexFullMatch StringJoin VarHandleOp VarIsInitializedOp".split()
-)
-ALLOWED_OPS = NETWORK_OPS | LOADING_OPS
 
 Predict = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
@@ -62,7 +50,7 @@ def export_saved_model(network: keras.Model, folder: Path, probe: NDArray[np.uin
         return {OUTPUT_NAME: network(tf.ensure_shape(image, (None, *IMAGE_SHAPE)), training=False)}
 
     _save(module, folder, tf.function(answer, input_signature=[image]))
-    _refuse_unknown_ops(operations(folder))
+    _refuse_unknown_ops(folder)
     predict = load_predictor(folder)
     refuse_disagreement(predict, network, probe)
     return predict
@@ -100,25 +88,13 @@ def load_predictor(folder: Path) -> Predict:
     return predict
 
 
-def operations(folder: Path) -> set[str]:
-    """The names of all ops in the graphs of the SavedModel in ``folder``."""
-    content = saved_model_pb2.SavedModel()
-    content.ParseFromString((folder / "saved_model.pb").read_bytes())
-    names: set[str] = set()
-    for graph in content.meta_graphs:
-        functions: list[Any] = list(graph.graph_def.library.function)
-        names.update(node.op for node in graph.graph_def.node)
-        names.update(node.op for function in functions for node in function.node_def)
-    return names
-
-
-def _refuse_unknown_ops(found: set[str]) -> None:
-    unknown = sorted(found - ALLOWED_OPS)
-    if unknown:
+def _refuse_unknown_ops(folder: Path) -> None:
+    refused = operations_refused(folder)
+    if refused:
         raise TrainingError(
             "the exported graph holds ops that are not on the allow-list",
-            expected="only ops of trainer.artifacts.export.ALLOWED_OPS",
-            received=", ".join(unknown),
+            expected="only ops that trainer.artifacts.graph allows",
+            received=", ".join(refused),
             do="take the layer that brings them out of the inference network",
         )
 

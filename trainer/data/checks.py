@@ -14,7 +14,7 @@ from trainer.data.idx import Dataset, fingerprint
 from trainer.data.leakage import find_copies, find_repeats
 from trainer.data.near_duplicates import distances_within, nearest_distances, thumbnails
 from trainer.data.sources import Source
-from trainer.data.statistics import blocks
+from trainer.data.statistics import blocks, sampled
 from trainer.errors import DataError
 
 log = logging.getLogger(__name__)
@@ -150,7 +150,7 @@ def _check_near_duplicates(dataset: Dataset, findings: Findings) -> dict[str, An
     close = np.flatnonzero(distances < NEAR_DUPLICATE_LEVELS)
     close = close[np.argsort(distances[close])]
     # What is usual takes far longer to find out than what is near, and can be told from fewer images as well.
-    sample = test[:: -(-len(test) // USUAL_DISTANCE_SAMPLE)]
+    sample = sampled(test, USUAL_DISTANCE_SAMPLE)
     usual = float(np.median(nearest_distances(train, sample)))
     if len(close):
         findings.suspect(

@@ -108,7 +108,8 @@ def _request(url: str, patience_seconds: float, outcome: "SimpleQueue[Response |
         response = requests.get(url, headers=headers, stream=True, timeout=patience_seconds)
         if not response.ok:
             raise requests.HTTPError(f"HTTP {response.status_code}")
-    except requests.RequestException as error:
+    # OSError, as requests says it of a bundle of certificates that is not there.
+    except (requests.RequestException, OSError) as error:
         outcome.put(_HostError(_reason(error)))
     else:
         outcome.put(response)
@@ -118,7 +119,8 @@ def _chunks(response: "Response", transfer_seconds: float) -> Iterator[bytes]:
     """The body as it arrives. Raises _HostError when it stalls, breaks off or takes too long."""
     from urllib3.exceptions import HTTPError
 
-    total = int(response.headers.get("Content-Length", 0))
+    length = response.headers.get("Content-Length", "")
+    of_all = f" of {int(length) / 1e6:.1f}" if length.isdecimal() else ""
     began = shown = time.monotonic()
     received = 0
     try:
@@ -131,7 +133,7 @@ def _chunks(response: "Response", transfer_seconds: float) -> Iterator[bytes]:
                 raise _HostError(f"not done after {transfer_seconds:g} s")
             if now - shown > _PROGRESS_SECONDS:
                 shown = now
-                log.info("… %.1f of %.1f MB", received / 1e6, total / 1e6)
+                log.info("… %.1f%s MB", received / 1e6, of_all)
     except (HTTPError, OSError) as error:
         raise _HostError(_reason(error)) from error
 

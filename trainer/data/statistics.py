@@ -1,11 +1,13 @@
 """What can be measured about images to tell whether two sets of them were made in the same way."""
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trainer.contract import IMAGE_SHAPE, NUM_CLASSES, Examples
+from trainer.data.batches import permutation
 
 HEIGHT, WIDTH, _ = IMAGE_SHAPE
 PIXELS = HEIGHT * WIDTH
@@ -33,6 +35,16 @@ def measure(images: NDArray[np.uint8]) -> Mapping[str, Floats]:
         "vertical centre": down / np.maximum(total, 1),  # An image that is black all over has it at 0.
         "horizontal centre": right / np.maximum(total, 1),
     }
+
+
+def sampled(images: NDArray[Any], count: int) -> NDArray[Any]:
+    """At most ``count`` of ``images`` (N, …), the same ones each time, in their order.
+
+    Not one in so many: where classes come in turn, that would be some classes only.
+    """
+    if len(images) <= count:
+        return images
+    return images[np.sort(permutation(len(images), seed=0, stream=())[:count])]
 
 
 def blocks(images: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:

@@ -151,7 +151,7 @@ def _registration(env: Mapping[str, str]) -> _Parser:
     wanted = "a version above the one that follows from what changed"
     group.add_argument("--version", metavar="VERSION", dest="asked_version", help=wanted)
     group.add_argument("--make-latest", action="store_true", help="let latest point to it though it is not better")
-    group.add_argument("--why", metavar="TEXT", default="", help="kept in the history")
+    group.add_argument("--why", metavar="TEXT", type=_text, default="", help="kept in the history")
     _add_override(group)
     return parent
 
@@ -165,7 +165,7 @@ def _public_key(env: Mapping[str, str]) -> _Parser:
 
 def _release() -> _Parser:
     parent = _Parser(add_help=False)
-    parent.add_argument("--why", metavar="TEXT", default="", help="kept in the history")
+    parent.add_argument("--why", metavar="TEXT", type=_text, default="", help="kept in the history")
     return parent
 
 
@@ -181,7 +181,9 @@ def _vertex(env: Mapping[str, str]) -> _Parser:
 
 def _add_override(group: "argparse._ActionsContainer") -> None:
     group.add_argument("--override", action="store_true", help="approve it though a gate refused it; needs --reason")
-    group.add_argument("--reason", metavar="TEXT", default="", help="why, kept and shown wherever the version is")
+    group.add_argument(
+        "--reason", metavar="TEXT", type=_text, default="", help="why, kept and shown wherever the version is"
+    )
 
 
 def _add(group: "argparse._ActionsContainer", env: Mapping[str, str], *names: str) -> None:
@@ -198,3 +200,12 @@ def _add(group: "argparse._ActionsContainer", env: Mapping[str, str], *names: st
 
 def _path(text: str | None) -> Path | None:
     return Path(os.path.expanduser(text)) if text else None
+
+
+def _text(given: str) -> str:
+    """What a history can keep. Raises ArgumentTypeError for bytes that a terminal of another encoding sent."""
+    try:
+        given.encode()
+    except UnicodeEncodeError as error:
+        raise argparse.ArgumentTypeError(f"text in UTF-8 is needed, received {given!a}") from error
+    return given

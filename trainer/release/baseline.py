@@ -71,10 +71,20 @@ def read_figures(content: bytes) -> dict[str, Any]:
     given = {**document, **nested} if isinstance(nested, Mapping) else document
     figures = {ours: value_of(given[name]) for name, ours in _NAMES.items() if name in given}
     problems = [problem for name, value in figures.items() if (problem := _problem(name, value))]
+    problems += _problems_of_images(given)
     if problems or not figures:
         received = "; ".join(problems) or f"only {', '.join(map(str, given)) or 'nothing'}"
         raise _refused("used", received)
     return figures | {name: given[name] for name in ("n", "data_fingerprint") if name in given}
+
+
+def _problems_of_images(given: Mapping[str, Any]) -> list[str]:
+    count, fingerprint = given.get("n", 1), given.get("data_fingerprint", "")
+    problems = [] if type(count) is int and count > 0 else [f"n is {count!r}, no number of images"]
+    # A fingerprint is hexadecimal; what is no ASCII could not be kept in the history either.
+    if not (isinstance(fingerprint, str) and fingerprint.isascii()):
+        problems.append(f"data_fingerprint is {fingerprint!a}, none")
+    return problems
 
 
 def _refused(verb: str, received: str) -> SettingsError:

@@ -176,19 +176,26 @@ def restore(version: str, faults: str) -> Change:
 
 
 def promote(index: Index, asked: str, *, seen: Index, why: str) -> Change | None:
-    """Put an approved version into production; None if it is there already."""
-    entry = index.entries[_artifact(seen, asked).version]
+    """Put an approved version into production; None if it is there already.
+
+    Approved when it was seen, too: its files were looked at only then.
+    """
+    known = _artifact(seen, asked)
+    entry = index.entries[known.version]
     if index.in_production == entry.version:
         return None
-    if not entry.approved:
-        raise refusal(entry, do=f'promote an approved one, or first: approve {entry.version} --override --reason "…"')
+    _refuse_unapproved(known)
+    _refuse_unapproved(entry)
     if index.in_production != seen.in_production:
         raise _moved("production", seen.in_production, index.in_production)
     return Change("promote", entry.version, why or "asked for", {"before": index.in_production})
 
 
 def rollback(index: Index, *, seen: Index, why: str) -> Change:
-    """Take the version in production out of it and restore the one before; ``latest`` goes with it."""
+    """Take the version in production out of it and restore the one before; ``latest`` goes with it.
+
+    Raises GateRefusedError if a gate has refused that one since it was in production.
+    """
     # The whole list: the version to restore must be the one that was seen, too.
     if index.production != seen.production:
         raise _moved("production", seen.in_production, index.in_production)
@@ -200,10 +207,16 @@ def rollback(index: Index, *, seen: Index, why: str) -> Change:
             do="promote another version",
         )
     withdrawn, restored = index.production[-1], index.production[-2]
+    _refuse_unapproved(index.entries[restored])
     detail = {"restored": restored}
     if index.latest == withdrawn:
         detail["latest"] = restored
     return Change("rollback", withdrawn, why or "asked for", detail)
+
+
+def _refuse_unapproved(entry: Entry) -> None:
+    if not entry.approved:
+        raise refusal(entry, do=f'promote an approved one, or first: approve {entry.version} --override --reason "…"')
 
 
 def refusal(entry: Entry, *, do: str) -> GateRefusedError:

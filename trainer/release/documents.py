@@ -66,10 +66,10 @@ class _Metrics(_Schema):
 
 
 class _SplitSettings(_Schema):
-    seed: int
-    val_fraction: float
-    limit_train: int
-    limit_test: int
+    seed: Annotated[int, Field(ge=0, lt=2**32)]
+    val_fraction: Annotated[float, Field(gt=0, lt=1)]
+    limit_train: _Count
+    limit_test: _Count
 
 
 class _Params(_Schema):

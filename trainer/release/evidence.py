@@ -23,6 +23,7 @@ class Measured:
         improper: what was answered that is no probabilities, beside those of test and validation, a line each.
         latency: ``p95_ms``, ``median_ms`` and ``n`` of single images.
         copies: how many test images are training images too, moved by at most two pixels.
+        synthetic: whether the data are the built-in drawings, wherever they lie and whatever they are called.
     """
 
     test: Mapping[str, Any]
@@ -34,6 +35,7 @@ class Measured:
     improper: Sequence[str]
     latency: Mapping[str, float]
     copies: int
+    synthetic: bool
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ def data(evidence: Evidence, _: Thresholds) -> Verdict:
     """Real data, nothing found against them, and no test image among those trained on."""
     report, manifest, measured = evidence.data_report, evidence.manifest, evidence.measured
     source = report.get("source", {})
-    synthetic = bool(manifest.synthetic or evidence.metrics.get("synthetic") or source.get("synthetic"))
+    told = (manifest.synthetic, evidence.metrics.get("synthetic"), source.get("synthetic"))
+    synthetic = any(told) or bool(measured and measured.synthetic)
     blocking = list(dict.fromkeys([*manifest.blocking, *report.get("blocking", ())]))
     copies = max(report.get("leakage", {}).get("copies", 0), measured.copies if measured else 0)
     figures = {"synthetic": synthetic, "blocking": blocking, "copies": copies}

@@ -192,15 +192,22 @@ class Index:
 
     @classmethod
     def from_json(cls, content: bytes) -> Self:
-        """Raises ValueError, KeyError or TypeError for anything else than what ``as_json`` wrote."""
+        """Raises ValueError, KeyError, TypeError or AttributeError for anything else than what ``as_json`` wrote."""
         document = json.loads(content)
         if document["schema"] != SCHEMA:
             raise ValueError("another schema")
+        if not (type(document["number"]) is int and document["number"] >= 0):
+            raise ValueError(f"a number that is none: {document['number']!r}")
         entries = [Entry.from_dict(fields) for fields in document["versions"]]
         reserved = {
             digest: Reservation(**{**fields, "makings": Makings(**fields["makings"])})
             for digest, fields in document["reserved"].items()
         }
+        pointers = [*document["production"], *([document["latest"]] if document["latest"] is not None else [])]
+        if unknown := {*pointers} - {entry.version for entry in entries}:
+            raise ValueError(f"no version {', '.join(map(repr, unknown))}")
+        if not all({*OWN_FIELDS} <= line.keys() for line in document["journal"]):
+            raise ValueError("a journal with a line that is none")
         return cls(
             number=document["number"],
             entries={entry.version: entry for entry in entries},

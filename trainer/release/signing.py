@@ -89,21 +89,23 @@ def _hashing(folder: Path) -> "hashing.Config":
 
 
 def _signer(private_key: Path) -> "signing.Config":
+    from cryptography.exceptions import UnsupportedAlgorithm
     from model_signing import signing
 
     try:
         return signing.Config().use_elliptic_key_signer(private_key=private_key)
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, AttributeError, UnsupportedAlgorithm) as error:
         expected = f"a PEM file of {_CURVES}, without a passphrase"
         raise _bad_key("private", private_key, error, expected) from error
 
 
 def _verifier(public_key: Path) -> "verifying.Config":
+    from cryptography.exceptions import UnsupportedAlgorithm
     from model_signing import verifying
 
     try:
         return verifying.Config().use_elliptic_key_verifier(public_key=public_key)
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, TypeError, AttributeError, UnsupportedAlgorithm) as error:
         raise _bad_key("public", public_key, error, f"a PEM file of the public half of {_CURVES}") from error
 
 

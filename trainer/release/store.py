@@ -115,6 +115,7 @@ class Registry:
     def check_record(self, index: Index, *entries: Entry) -> None:
         """Do nothing if ``index`` says of these entries, of latest and production what the whole history says.
 
+        And knows all its versions, lest a number is given away twice.
         Raises GateRefusedError if the history itself is not as it was left, StorageError if it is ``index`` that
         differs: anybody can edit a cache.
         """
@@ -125,6 +126,8 @@ class Registry:
         differing = [f"version {entry.version}" for entry in entries if told.entries.get(entry.version) != entry]
         if (told.latest, told.production) != (index.latest, index.production):
             differing.append("latest and production")
+        if (told.reserved, {*told.entries}) != (index.reserved, {*index.entries}):
+            differing.append("which versions there are")
         if differing:
             what = f"{INDEX_NAME} says something else of {', '.join(differing)} than the history"
             expected, do = "what the history says", "run verify"
@@ -264,7 +267,7 @@ class Registry:
             return Index.from_json(self._folder.read(INDEX_NAME))
         except NotFoundError:
             return Index()
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             log.warning("%s/%s can't be used, and is made anew from the history: %r", self.uri, INDEX_NAME, error)
             return Index()
 
