@@ -17,8 +17,8 @@ from benchmarks import results
 from benchmarks.contenders.processes import ROOT
 from trainer import settings
 from trainer.artifacts.provenance import code_fingerprint
-from trainer.ending import fail
-from trainer.errors import TrainerError
+from trainer.ending import fail, interrupt_on_signals
+from trainer.errors import Interrupted, TrainerError
 from trainer.presets import PRESETS
 
 SEEDS = (42, 43, 44)
@@ -34,9 +34,14 @@ def model_folder(parent: Path, flags: Sequence[str]) -> Path:
 def train(folder: Path, flags: Sequence[str]) -> None:
     """Train one model into ``folder``. Ends with the job's exit code if that is not 0."""
     command = [sys.executable, "-P", "-m", "trainer.task", *flags, "--output-dir", str(folder)]
-    done = subprocess.run(command, check=False)  # noqa: S603 – our own command
-    if done.returncode:
-        sys.exit(done.returncode)
+    with subprocess.Popen(command) as training:  # noqa: S603 – our own command
+        try:
+            code = training.wait()
+        except Interrupted:
+            training.terminate()
+            raise
+    if code:
+        sys.exit(code)
 
 
 def main(argv: Sequence[str]) -> None:
@@ -48,13 +53,16 @@ def main(argv: Sequence[str]) -> None:
     parser.add_argument("--folder", type=Path, default=ROOT / "artifacts" / "reproduce", help="where the models stay")
     own, flags = (argv[: argv.index("--")], argv[argv.index("--") + 1 :]) if "--" in argv else (argv, [])
     options = parser.parse_args(own)
+    if {flag.partition("=")[0] for flag in flags} & {"--preset", "--seed"}:
+        parser.error("the preset and the seeds are given before --, as in: scripts/reproduce fast --seeds 7")
     commands = [["--preset", options.preset, "--seed", str(seed), *flags] for seed in options.seeds]
+    interrupt_on_signals()
     try:
         folders = [model_folder(options.folder / options.preset, command) for command in commands]
-    except TrainerError as error:
+        for folder, command in zip(folders, commands, strict=True):
+            train(folder, command)
+    except (TrainerError, Interrupted) as error:
         sys.exit(fail("scripts/reproduce", error, verbose=False))
-    for folder, command in zip(folders, commands, strict=True):
-        train(folder, command)
     results.main([str(folder) for folder in folders])
 
 

@@ -1,5 +1,6 @@
 """How a command ends, also before its time: one line that says why, and the exit code of what happened."""
 
+import io
 import logging
 import os
 import signal
@@ -31,6 +32,7 @@ def run_command(
     ``unread`` is the code where whoever read our output has seen enough, as in ``… | head``, and says nothing.
     """
     interrupt_on_signals()
+    write_what_can_be_written()
     verbose = False
     try:
         options = parse(sys.argv[1:] if argv is None else argv)
@@ -66,6 +68,13 @@ def interrupt_on_signals() -> None:
     _noticed.clear()
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGINT, _interrupt)
+
+
+def write_what_can_be_written() -> None:
+    """From now on a character that stdout or stderr has no code for is escaped: their encoding may be an old one."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def raise_if_interrupted() -> None:

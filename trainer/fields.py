@@ -52,7 +52,7 @@ def _boolean(raw: object) -> object:
 def _place(text: str) -> str:
     scheme, separator, path = text.partition("://")
     if not separator:
-        return os.path.expanduser(text)
+        return _expanded(text)
     if scheme != "gs" or not path or path.startswith("/"):
         raise ValueError(text)
     return text.rstrip("/")
@@ -61,7 +61,16 @@ def _place(text: str) -> str:
 def _local(raw: object) -> Path:
     if not isinstance(raw, (str, Path)) or "://" in str(raw) or not str(raw).strip():
         raise ValueError(raw)
-    return Path(os.path.expanduser(raw))
+    return Path(_expanded(str(raw)))
+
+
+def _expanded(path: str) -> str:
+    """With the home folder for ``~``. Raises ValueError where there is none, and for what no document can hold."""
+    expanded = os.path.expanduser(path)
+    expanded.encode()
+    if expanded.startswith("~") or "\0" in expanded:
+        raise ValueError(path)
+    return expanded
 
 
 Whole = Annotated[int, BeforeValidator(_number), Form("N", "an integer")]

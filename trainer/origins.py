@@ -48,5 +48,8 @@ def explain(error: ValidationError, given: Mapping[str, Given], fields: Mapping[
         raw, origin = given[name]
         what = flag(name) if origin == "flag" else f"{flag(name)} ({origin})"
         do = f"see --help, or leave it out for {default_text(fields[name])}"
-        complaints.append(complaint(what, expected=form(fields[name]).expected, received=raw, do=do))
+        if not about(fields[name]).has_flag:
+            what, do = origin.removeprefix("environment "), "correct or unset it"
+        received = repr(raw) if raw and not str(raw).strip() else raw
+        complaints.append(complaint(what, expected=form(fields[name]).expected, received=received, do=do))
     return complaints

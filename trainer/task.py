@@ -19,7 +19,14 @@ from typing import TYPE_CHECKING
 from trainer import logs
 from trainer.cloud.environment import Cluster, read_cluster, with_trial
 from trainer.contract import MANIFEST_NAME, METADATA_DIR, MODEL_FOLDER_ENTRIES, RELEASE_NAME
-from trainer.ending import end_process, fail, failures_told_as_interrupts, interrupt_on_signals, output_unread
+from trainer.ending import (
+    end_process,
+    fail,
+    failures_told_as_interrupts,
+    interrupt_on_signals,
+    output_unread,
+    write_what_can_be_written,
+)
 from trainer.errors import AlreadyExistsError, Interrupted, SettingsError, StorageError, TrainerError
 from trainer.job import Job, split_dataset
 from trainer.registry.commandline import parse as parse_registry
@@ -41,6 +48,7 @@ log = logging.getLogger("trainer")
 def main(argv: Sequence[str] | None = None, env: Mapping[str, str] | None = None) -> int:
     """Run the job and return its exit code; a foreseen failure is one line on stderr, or of the log under Vertex AI."""
     interrupt_on_signals()
+    write_what_can_be_written()
     env = os.environ if env is None else env
     verbose, log_format = False, choose_log_format("auto", env)
     try:
@@ -144,7 +152,8 @@ def commit(staging: Path, output: Folder, identity: str) -> None:
     try:
         publish(staging, output, marker=MANIFEST_NAME, owned=LEFTOVERS)
     except AlreadyExistsError:
-        is_committed(output, identity)  # Raises StorageError if it is another run's.
+        if not is_committed(output, identity):  # Raises StorageError if it is another run's.
+            raise  # No file, but a folder that is called like one.
 
 
 def warn_of_other_code(output: Folder) -> None:
@@ -165,8 +174,17 @@ def report_trial_again(settings: Settings, output: Folder) -> None:
     if settings.trial or settings.hypertune_file:
         from trainer.training.hypertune import TrialReports
 
-        metrics = json.loads(output.read(f"{METADATA_DIR}/metrics.json"))
-        TrialReports(settings.hypertune_file, settings.trial).write(metrics["history"])
+        place = f"{METADATA_DIR}/metrics.json"
+        try:
+            history = json.loads(output.read(place))["history"]
+        except (ValueError, KeyError, TypeError) as error:
+            raise StorageError(
+                "what this trial found can't be reported again",
+                expected=f"a history of epochs in {place}",
+                received=f"{output.uri}: {error!r}",
+                do="delete that model to make it again",
+            ) from error
+        TrialReports(settings.hypertune_file, settings.trial).write(history)
 
 
 def register(settings: Settings, model: Folder, env: Mapping[str, str]) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 def load_yaml(text: str) -> Any:
     """What ``text`` says. Raises yaml.YAMLError for no YAML, ValueError for a key that stands twice in its mapping.
 
-    ValueError also for what is nested deeper than anybody would write.
+    ValueError also for a tag that its value doesn't fit, and for what is nested deeper than anybody would write.
     """
     import yaml
 
@@ -29,3 +29,5 @@ def load_yaml(text: str) -> Any:
         return yaml.load(text, Loader=Loader)  # noqa: S506 – a SafeLoader
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
+    except KeyError as error:  # As of "!!bool maybe".
+        raise ValueError(f"{error} is not of its tag") from error

@@ -1,9 +1,14 @@
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from benchmarks import reproduce
 from benchmarks.reproduce import model_folder
+from tests.support.waiting import wait_until
+
+ROOT = Path(__file__).parents[2]
 
 FAST = ["--preset", "fast", "--seed", "42"]
 
@@ -51,3 +56,38 @@ def test_a_setting_that_is_wrong_is_refused_in_one_line(tmp_path: Path, capsys: 
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("scripts/reproduce: --epochs")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("flag", ["--seed", "--preset", "--seed=7"])
+def test_a_row_is_of_its_own_preset_and_seeds(flag: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        reproduce.main(["fast", "--", flag, "7"])
+    assert ended.value.code == 2
+    assert "the preset and the seeds are given before --" in capsys.readouterr().err
+
+
+def test_ended_it_ends_its_training(tmp_path: Path) -> None:
+    """A module that stands in for the trainer waits to be told to end."""
+    (tmp_path / "trainer").mkdir()
+    program = (
+        "import pathlib, signal, sys, time\n"
+        f"signal.signal(signal.SIGTERM, lambda *_: (pathlib.Path({str(tmp_path / 'told')!r}).touch(), sys.exit(9)))\n"
+        f"pathlib.Path({str(tmp_path / 'begun')!r}).touch()\n"
+        "time.sleep(60)\n"
+    )
+    script = (
+        "import sys\n"
+        "from benchmarks import reproduce\n"
+        f"reproduce.sys.executable = {str(tmp_path / 'python')!r}\n"
+        f"reproduce.main(['small', '--folder', {str(tmp_path / 'models')!r}])\n"
+    )
+    (tmp_path / "stand_in.py").write_text(program)
+    (tmp_path / "python").write_text(f"#!/bin/sh\nexec {sys.executable} {tmp_path / 'stand_in.py'}\n")
+    (tmp_path / "python").chmod(0o755)
+    with subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
+        wait_until((tmp_path / "begun").exists)
+        process.terminate()
+        _, said = process.communicate(timeout=30)
+    assert process.returncode == 9
+    assert (tmp_path / "told").exists()
+    assert said.startswith("scripts/reproduce: interrupted by SIGTERM")

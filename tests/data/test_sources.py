@@ -153,6 +153,11 @@ def test_home_folder_may_be_written_with_a_tilde(
     assert_is_the_set(locate(f"~/{folder.name}", fashion_mnist_dir=None, cache_dir=tmp_path, publication=publication))
 
 
+def test_without_a_home_the_cache_needs_a_place() -> None:
+    with pytest.raises(StorageError, match="no place to keep data – expected a home .* with --data-cache-dir"):
+        locate("synthetic", fashion_mnist_dir=None, cache_dir=Path("~no-such-user/.cache"))
+
+
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [

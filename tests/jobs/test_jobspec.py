@@ -161,6 +161,13 @@ def test_the_fields_of_a_job_are_those_of_googles_client() -> None:
     assert set(jobspec.TUNING_KEYS) <= known
 
 
+@pytest.mark.parametrize("value", ["2020-99-99", "!!bool x", "["])
+def test_a_value_that_is_no_yaml_is_a_text(value: str) -> None:
+    document = jobspec.load(FOLDER / "cpu.yaml")
+    job_overrides.apply(document, [("scheduling.timeout", value)])
+    assert document["scheduling"]["timeout"] == value
+
+
 @pytest.mark.parametrize(
     ("path", "words"),
     [

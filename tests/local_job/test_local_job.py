@@ -1,12 +1,19 @@
 """The command with programs of a line or two in the trainer's place, so that an ending costs a moment."""
 
 import json
+import os
 import re
+import signal
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
+from tests.support.jobs import PROJECT, environment
 from tests.support.local_jobs import local_job, write_job
+from tests.support.waiting import wait_until
 
 #: What programs begin with whose replicas wait for each other, whatever the load: by files of this folder.
 MEETING = (
@@ -223,3 +230,43 @@ def test_a_wrong_command_line_is_one_line_and_exit_code_2(tmp_path, arguments, s
     done = local_job(*arguments, work=tmp_path)
     assert (done.returncode, done.stdout.count("\n")) == (2, 1), done.stdout
     assert says in done.stdout
+
+
+TRIAL = {"studySpec": {}, "maxTrialCount": 1, "parallelTrialCount": 1}
+
+
+def test_what_another_job_reported_is_not_this_trials(tmp_path):
+    container = {"imageUri": "no.such/image", "command": ["python", "-c", "raise SystemExit(2)"]}
+    pool = {"machineSpec": {"machineType": "n1-standard-4"}, "replicaCount": 1, "containerSpec": container}
+    job = tmp_path / "job.json"
+    job.write_text(json.dumps({**TRIAL, "trialJobSpec": {"workerPoolSpecs": [pool]}}))
+    work = tmp_path / "work"
+    first = local_job(str(job), work=work)
+    assert "the trial's last report" not in first.stdout
+    [reports] = [path for path in work.rglob("*") if path.name == "hypertune"] or [work / "hypertune"]
+    (reports / "output.metrics").write_text('{"trial": "other"}\n')
+    done = local_job(str(job), work=work)
+    assert done.returncode == 2
+    assert "the trial's last report" not in done.stdout
+
+
+def test_interrupted_twice_it_leaves_no_replica_at_work(tmp_path):
+    program = (
+        "import os, pathlib, signal, time\n"
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        f"pathlib.Path({str(tmp_path / 'pid')!r}).write_text(str(os.getpid()))\n"
+        "print('begun', flush=True)\n"
+        "time.sleep(300)\n"
+    )
+    words = [sys.executable, "-P", "-m", "trainer.local_job", write_job(tmp_path, program), "--processes"]
+    words += ["--work-dir", str(tmp_path / "work")]
+    env = environment(PYTHONPATH=str(PROJECT))
+    with subprocess.Popen(words, cwd=PROJECT, env=env, stdout=subprocess.PIPE, text=True) as process:
+        wait_until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text() != "")
+        process.send_signal(signal.SIGINT)
+        time.sleep(1)
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
+    assert process.returncode == 9
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)

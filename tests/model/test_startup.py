@@ -103,6 +103,18 @@ def test_errors_come_through_and_the_stream_is_put_back() -> None:
     assert broken.stderr.endswith("E0000 an error\nI0000 later\n")
 
 
+def test_a_stream_that_is_closed_is_let_be() -> None:
+    script = f"""
+import os, runpy, sys
+startup = runpy.run_path({str(STARTUP)!r})
+sys.stderr.close()
+sys.stderr = None
+with startup["stderr_as_log"]():
+    print("went on")
+"""
+    assert run(script).stdout == "went on\n"
+
+
 def test_what_c_code_prints_is_logged_and_the_stream_is_put_back() -> None:
     script = f"""
 import logging, os, runpy

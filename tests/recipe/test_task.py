@@ -16,9 +16,10 @@ from tests.support.jobs import PROJECT, QUICK, Run, command, environment, run_jo
 from trainer import processor
 from trainer.artifacts.manifest import read_manifest, verify
 from trainer.contract import MODEL_FOLDER_ENTRIES
-from trainer.errors import StorageError
+from trainer.errors import AlreadyExistsError, StorageError
+from trainer.settings import Settings
 from trainer.storage import open_folder
-from trainer.task import commit
+from trainer.task import commit, report_trial_again
 from trainer.training.hypertune import chosen_accuracies, read_reports
 
 pytestmark = pytest.mark.slow
@@ -188,6 +189,11 @@ def test_a_trial_that_starts_again_after_its_end_reports_again(finished: Run, ca
     assert (again.returncode, "nothing to do" in again.stderr) == (0, True), again.stderr
     accuracies = chosen_accuracies(document(finished, "metrics")["history"])
     assert list(read_reports(tmp_path / "metrics")) == accuracies
+    model = tmp_path / "model"
+    shutil.copytree(finished.model, model)
+    (model / "metadata" / "metrics.json").write_text("{")
+    with pytest.raises(StorageError, match=r"can't be reported again – expected a history .* – delete that model"):
+        report_trial_again(Settings(trial="7"), open_folder(model))
 
 
 def test_the_same_run_started_twice_is_committed_once(finished: Run, tmp_path: Path) -> None:
@@ -198,6 +204,9 @@ def test_the_same_run_started_twice_is_committed_once(finished: Run, tmp_path: P
     with pytest.raises(StorageError, match="committed model of another run"):
         commit(finished.model, output, "another")
     assert weights_digest(tmp_path / "model") == weights_digest(finished.model)
+    (tmp_path / "taken" / "manifest.json").mkdir(parents=True)
+    with pytest.raises(AlreadyExistsError, match="manifest.json"):
+        commit(finished.model, open_folder(tmp_path / "taken"), finished.model.name)
 
 
 def test_validation_alone_needs_no_place_for_a_model(finished: Run, cache: Path, tmp_path: Path) -> None:

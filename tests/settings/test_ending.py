@@ -202,3 +202,12 @@ def test_no_command_takes_it_for_a_failing_disk(words: str, tmp_path: Path) -> N
     module, *arguments = words.format(root=ROOT).split()
     arguments += ["--work-dir", str(tmp_path)] if module == "local_job" else []
     assert unread(["-m", f"trainer.{module}", *arguments]) == (9, "")
+
+
+@pytest.mark.parametrize("command", [["trainer.task", "--help"], ["trainer.registry", "list"]])
+def test_what_an_old_encoding_lacks_is_escaped(command: Sequence[str], tmp_path: Path) -> None:
+    env = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONPATH": str(ROOT)}
+    words = [sys.executable, "-m", *command]
+    done = subprocess.run(words, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.isascii()

@@ -58,6 +58,7 @@ REFUSED = [
     *[(Choice, raw) for raw in ("", "AUTO", False, [], {})],
     *[(Place, raw) for raw in ("", " ", "gs://", "gs:///x", "s3://bucket", "https://host/x", 3, [])],
     *[(Folder, raw) for raw in ("", " ", "gs://bucket/x", 3)],
+    *[(kind, raw) for kind in (Place, Folder) for raw in ("a\udcff", "a\0b", "~no-such-user/x", "~no-such-user")],
     *[(kind | None, "") for kind in (Place, Folder)],
 ]
 

@@ -52,6 +52,21 @@ def test_flag_beats_file_beats_preset_beats_default(config):
     assert settings.dense_units == 512
 
 
+@pytest.mark.parametrize("variable", ["CLOUD_ML_TRIAL_ID", "FASHION_MNIST_DIR"])
+def test_what_only_the_environment_sets_is_called_as_there(variable):
+    with pytest.raises(SettingsError, match=rf"^{variable} – expected a .* – received ' ' – correct or unset it$"):
+        parse([], {variable: " "})
+
+
+DEEP = "epochs: " + "[" * 3000 + "]" * 3000
+
+
+@pytest.mark.parametrize("text", [DEEP, "epochs: !!bool maybe", "epochs: 2020-99-99"], ids=["deep", "tag", "day"])
+def test_a_file_that_yaml_chokes_on_is_one_line(config, text):
+    with pytest.raises(SettingsError, match="^--config .* – expected a readable YAML file"):
+        parse(config(text), {})
+
+
 def test_a_file_may_name_the_preset_and_a_flag_another(config):
     file = config("preset: quick")
     assert parse(file, {}).epochs == 4

@@ -5,8 +5,10 @@ import os
 import resource
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -117,17 +119,25 @@ def test_a_file_in_the_way(tmp_path: Path) -> None:
     assert _everything(tmp_path) == ["file", "folder/x"]
 
 
-@pytest.fixture
-def forbidden(tmp_path: Path) -> Iterator[Path]:
-    """A folder that this process may not write to; root first gives its own powers away."""
-    target = tmp_path / "forbidden"
-    target.mkdir(mode=0o555)
+@contextmanager
+def without_roots_powers() -> Iterator[None]:
     is_root = os.geteuid() == 0
     if is_root:
         os.seteuid(NOBODY)
-    yield target
-    if is_root:
-        os.seteuid(0)
+    try:
+        yield
+    finally:
+        if is_root:
+            os.seteuid(0)
+
+
+@pytest.fixture
+def forbidden(tmp_path: Path) -> Iterator[Path]:
+    """A folder that this process may not write to."""
+    target = tmp_path / "forbidden"
+    target.mkdir(mode=0o555)
+    with without_roots_powers():
+        yield target
 
 
 def test_no_permission(forbidden: Path) -> None:
@@ -137,6 +147,23 @@ def test_no_permission(forbidden: Path) -> None:
     for folder in (open_folder(forbidden), open_folder(forbidden / "new")):
         with pytest.raises(StorageError, match=message):
             folder.check_writable()
+
+
+def test_a_folder_that_is_closed_to_us_hides_nothing_beside_it() -> None:
+    """As lost+found at the top of a fresh disk."""
+    with tempfile.TemporaryDirectory() as name:  # tmp_path lets nobody else in.
+        place, folder = Path(name), open_folder(name)
+        for file in ("epoch-1", "epochs/2", "other"):
+            folder.write(file, b"x")
+        place.chmod(0o755)
+        closed = place / "lost+found"
+        closed.mkdir(mode=0)
+        with without_roots_powers():
+            assert folder.names("epoch") == ["epoch-1", "epochs/2"]
+            assert folder.names("epochs/") == ["epochs/2"]
+            with pytest.raises(StorageError, match=rf"no permission .* received {place}/lost\+found: Permission"):
+                folder.names()
+        closed.rmdir()
 
 
 @pytest.fixture

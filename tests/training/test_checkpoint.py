@@ -1,4 +1,5 @@
 import io
+import json
 import zipfile
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -134,6 +135,35 @@ def test_says_that_a_checkpoint_is_damaged(folder: Folder, damage: object) -> No
     folder.write("epoch-00001.npz", damage(folder.read("epoch-00001.npz")))  # type: ignore[operator]
     with pytest.raises(StorageError, match=r"epoch-00001\.npz is damaged.*--resume never"):
         Checkpoints(folder, FINGERPRINT).latest()
+
+
+def test_no_bit_that_flipped_anywhere_goes_unnoticed_or_ends_in_another_error() -> None:
+    """What counts is what comes out: a time of day in the archive may change."""
+    state = replace(state_after(1), best=[], history=())
+    data = encode(state, FINGERPRINT)
+    outcomes = {"damaged": 0, "the same": 0}
+    for position in range(len(data)):
+        for bit in range(8):
+            spoilt = data[:position] + bytes([data[position] ^ (1 << bit)]) + data[position + 1 :]
+            try:
+                found, fingerprint = decode(spoilt, "here")
+            except StorageError:
+                outcomes["damaged"] += 1
+            else:
+                assert_same(found, state)
+                assert fingerprint == FINGERPRINT
+                outcomes["the same"] += 1
+    assert outcomes["damaged"] > outcomes["the same"] > 0
+
+
+def test_one_of_an_older_package_which_listed_no_arrays_is_read() -> None:
+    with np.load(io.BytesIO(encode(state_after(1), FINGERPRINT))) as archive:
+        content = dict(archive)
+    document = json.loads(content.pop("json").tobytes())
+    del document["arrays"]
+    buffer = io.BytesIO()
+    np.savez(buffer, json=np.frombuffer(json.dumps(document).encode(), dtype=np.uint8), **content)
+    assert_same(decode(buffer.getvalue(), "here")[0], state_after(1))
 
 
 def test_refuses_a_pickle(folder: Folder) -> None:

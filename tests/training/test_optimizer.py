@@ -61,3 +61,20 @@ def test_a_gradient_that_is_not_too_long_stays_as_it_is():
     changed = {name for name in as_is if not np.array_equal(as_is[name], clipped[name])}
     assert changed == {"long_momentum", "long_velocity"}
     np.testing.assert_allclose(clipped["long_momentum"] / as_is["long_momentum"], 0.1, rtol=1e-6)
+
+
+@pytest.mark.parametrize("clipnorm", [1e20, 1e30, 1e-25])
+def test_a_norm_whose_square_is_no_float_clips_as_in_keras(clipnorm):
+    ours, theirs = (
+        train(kind(learning_rate=0.1, clipnorm=clipnorm), steps=3) for kind in (FusedAdam, keras.optimizers.Adam)
+    )
+    for ours_one, theirs_one in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(ours_one, theirs_one, rtol=1e-5, atol=1e-5)
+
+
+def test_a_gradient_of_nothing_stays_so_under_a_tiny_norm():
+    weights = [keras.Variable(np.ones(2, "float32"))]
+    optimizer = FusedAdam(learning_rate=0.1, clipnorm=1e-25)
+    optimizer.build(weights)
+    optimizer.apply([keras.ops.zeros(2)], weights)
+    np.testing.assert_array_equal(keras.ops.convert_to_numpy(weights[0]), [1, 1])

@@ -3,6 +3,11 @@
 import pytest
 
 from tests.support.searches import Searches
+from trainer.cloud.search_space import SEARCH_SPACE
+from trainer.fields import as_text
+from trainer.settings import Settings
+
+EVERY = [f"--{name}={as_text(getattr(Settings(), name))}" for name in SEARCH_SPACE]
 
 WRONG = [
     (["--trials", "0"], "--trials: expected an integer ≥ 1, received 0"),
@@ -21,6 +26,12 @@ WRONG = [
         "settings of trials – expected none of places or of publishing – received --output",
     ),
     (["--", "--register"], "received --register"),
+    (["--", *EVERY], "nothing is left to search – expected a searched setting – received all given"),
+    (
+        ["--", "--min-learning-rate", "0.0009"],
+        "--learning-rate can't be searched beside these settings – expected such that go with all of its values",
+    ),
+    (["--study", "a", "--warm-start", "./a"], "--warm-start – expected an earlier study – received --study itself"),
 ]
 
 

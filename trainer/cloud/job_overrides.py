@@ -128,7 +128,7 @@ def _typed(value: str) -> Any:
 
     try:
         return yaml.safe_load(value)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError, KeyError):  # A day that there is none, a tag that doesn't fit.
         return value
 
 

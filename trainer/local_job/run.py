@@ -90,6 +90,7 @@ def run(document: dict[str, Any], options: Namespace) -> Verdict:
         writable: list[Path] = []
         if "trialJobSpec" in document:
             metric_file.parent.mkdir(parents=True, exist_ok=True)
+            metric_file.unlink(missing_ok=True)  # Of another job.
             metric_file.parent.chmod(0o777)  # The user in a container is another one.
             writable.append(metric_file.parent)
         lines: Lines = queue.Queue()
@@ -101,7 +102,8 @@ def run(document: dict[str, Any], options: Namespace) -> Verdict:
         if job.to_come:
             tell(f"never came: {', '.join(f'--preempt-after {as_given(moment)}' for moment in job.to_come)}")
     if metric_file.is_file() and "trialJobSpec" in document:
-        tell(f"the trial's last report: {metric_file.read_text(encoding='utf-8').strip().splitlines()[-1]}")
+        reports = metric_file.read_text(encoding="utf-8").splitlines() or ["none"]
+        tell(f"the trial's last report: {reports[-1]}")
     return verdict
 
 
@@ -218,16 +220,22 @@ class LocalJob:
 
     def _stop(self, names: Sequence[str], *, notice: bool) -> None:
         stopped = [self._running.pop(name) for name in names if name in self._running]
-        if notice:
+        try:
+            if notice:
+                _end_with_notice(stopped, self._options.grace)
+        finally:  # Also for who interrupts twice.
             for running in stopped:
-                running.terminate()
-            deadline = time.monotonic() + self._options.grace
-            for running in stopped:
-                running.wait(max(0.0, deadline - time.monotonic()))
-        for running in stopped:
-            running.kill()
-            running.wait(None)
+                running.kill()
+                running.wait(None)
         self._tell_lines()
+
+
+def _end_with_notice(stopped: Sequence[Running], grace: float) -> None:
+    for running in stopped:
+        running.terminate()
+    deadline = time.monotonic() + grace
+    for running in stopped:
+        running.wait(max(0.0, deadline - time.monotonic()))
 
 
 def as_given(moment: float | str) -> str:

@@ -104,8 +104,11 @@ def stdout_as_log() -> Iterator[None]:
 
 
 @contextmanager
-def _held_back(stream: TextIO, descriptor: int, tell: Callable[[str], None]) -> Iterator[None]:
+def _held_back(stream: TextIO | None, descriptor: int, tell: Callable[[str], None]) -> Iterator[None]:
     """Within the context nothing is written to ``descriptor``, from C++ neither; at its end each line is told."""
+    if stream is None:  # Closed by who started us.
+        yield
+        return
     stream.flush()
     original = os.dup(descriptor)
     with tempfile.TemporaryFile() as held:

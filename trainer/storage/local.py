@@ -52,7 +52,7 @@ class LocalFolder:
     def names(self, prefix: str = "") -> list[str]:
         """Symbolic links that lead to a folder, out of this one or nowhere are left out."""
         with file_errors(self._root):
-            files = [path for path in self._walk() if path.is_file() and self._is_inside(path)]
+            files = [path for path in self._walk(prefix) if path.is_file() and self._is_inside(path)]
         names = [path.relative_to(self._root).as_posix() for path in files]
         return sorted(name for name in names if name.startswith(prefix) and not is_hidden(name))
 
@@ -104,10 +104,13 @@ class LocalFolder:
                 if path.name.startswith(HIDDEN_PREFIX) and path.name.endswith(UNFINISHED_SUFFIX):
                     path.unlink()
 
-    def _walk(self) -> Iterator[Path]:
+    def _walk(self, prefix: str = "") -> Iterator[Path]:
+        """All files but those in folders where no name begins with ``prefix``: those may be closed to us."""
         if not self._root.exists():
             return
-        for folder, _, files in os.walk(self._root, onerror=_raise):
+        for folder, folders, files in os.walk(self._root, onerror=_raise):
+            within = "" if folder == str(self._root) else f"{Path(folder).relative_to(self._root).as_posix()}/"
+            folders[:] = [name for name in folders if _may_hold(f"{within}{name}/", prefix)]
             for file in files:
                 yield Path(folder, file)
 
@@ -166,6 +169,10 @@ def _busy(folder: Path) -> StorageError:
         received=str(folder),
         do="wait for it, then start this command again",
     )
+
+
+def _may_hold(folder: str, prefix: str) -> bool:
+    return folder.startswith(prefix) or prefix.startswith(folder)
 
 
 def _raise(error: OSError) -> None:

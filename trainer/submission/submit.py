@@ -105,7 +105,7 @@ def _ask_project(job: "Job", rest: "GoogleRest", service: "JobService") -> Seque
 def _write(job: "Job", asked: Path | None) -> Path:
     from trainer.cloud.job_calls import as_yaml
 
-    file = asked or Path("artifacts", "jobs", f"{job.display_name}.yaml")
+    file = asked or Path("artifacts", "jobs", f"{job.display_name.replace('/', '-')}.yaml")
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(as_yaml(job), encoding="utf-8")
     return file

@@ -10,6 +10,7 @@ import io
 import json
 import re
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -23,7 +24,11 @@ from trainer.training.schedule import EarlyStop, Plateau
 
 CHECKPOINTS_KEPT = 2  # The newest, and the one before it as a way back should the newest be damaged on disk.
 _GROUPS = ("model", "optimizer", "best", "losses")
-_FILE_NAME = re.compile(r"epoch-(\d{5,})\.npz")
+_PREFIX = "epoch-"
+_FILE_NAME = re.compile(rf"{_PREFIX}(\d{{5,}})\.npz")
+
+# What a bit that flipped makes of an archive, its directory included: another way of packing, say, or a password.
+_DAMAGE = (ValueError, KeyError, TypeError, EOFError, OSError, RuntimeError, zlib.error, zipfile.BadZipFile)
 
 Arrays = list[NDArray[Any]]
 Fingerprint = Mapping[str, Any]
@@ -90,7 +95,7 @@ class Checkpoints:
             self._folder.delete(name)
 
     def _names(self) -> list[str]:
-        found = (_FILE_NAME.fullmatch(name) for name in self._folder.names())
+        found = (_FILE_NAME.fullmatch(name) for name in self._folder.names(_PREFIX))
         return [match[0] for match in sorted(filter(None, found), key=lambda match: int(match[1]))]
 
 
@@ -98,7 +103,7 @@ def encode(state: TrainingState, fingerprint: Fingerprint) -> bytes:
     """The bytes of a checkpoint file."""
     fields = asdict(state)
     arrays = {f"{group}/{position:04d}": array for group in _GROUPS for position, array in enumerate(fields.pop(group))}
-    text = json.dumps({"state": fields, "fingerprint": fingerprint}, default=str)
+    text = json.dumps({"state": fields, "fingerprint": fingerprint, "arrays": sorted(arrays)}, default=str)
     buffer = io.BytesIO()
     np.savez(buffer, json=np.frombuffer(text.encode(), dtype=np.uint8), **arrays)
     return buffer.getvalue()
@@ -110,6 +115,9 @@ def decode(data: bytes, place: str) -> tuple[TrainingState, Fingerprint]:
         with np.load(io.BytesIO(data), allow_pickle=False) as archive:
             content = {name: archive[name] for name in archive.files}
         document = json.loads(content.pop("json").tobytes())
+        # A checksum covers what is in an array, not whether it is listed.
+        if sorted(content) != document.get("arrays", sorted(content)):
+            raise ValueError("not all arrays are there")
         fields = document["state"]
         fields["plateau"] = Plateau(**fields["plateau"]) if fields["plateau"] else None
         fields["early_stop"] = EarlyStop(**fields["early_stop"])
@@ -117,7 +125,7 @@ def decode(data: bytes, place: str) -> tuple[TrainingState, Fingerprint]:
         for group in _GROUPS:
             fields[group] = [content[name] for name in sorted(content) if name.startswith(f"{group}/")]
         return TrainingState(**fields), document["fingerprint"]
-    except (ValueError, KeyError, TypeError, EOFError, OSError, zipfile.BadZipFile) as error:
+    except _DAMAGE as error:
         raise StorageError(
             f"the checkpoint {place} is damaged",
             expected="an archive whose checksums agree",
@@ -127,7 +135,7 @@ def decode(data: bytes, place: str) -> tuple[TrainingState, Fingerprint]:
 
 
 def _file_name(epoch: int) -> str:
-    return f"epoch-{epoch:05d}.npz"
+    return f"{_PREFIX}{epoch:05d}.npz"
 
 
 def _refuse_other_run(found: Fingerprint, wanted: Fingerprint, place: str) -> None:

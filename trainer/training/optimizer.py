@@ -52,7 +52,7 @@ class FusedAdam(keras.optimizers.Adam):  # type: ignore[misc]
             return clipped
         squares = 2 * tf.stack([tf.nn.l2_loss(gradient) for gradient in grads])
         # A gradient that is not too long is multiplied by exactly 1.
-        factors = self.clipnorm / tf.sqrt(tf.maximum(squares, self.clipnorm**2))
+        factors = self.clipnorm / tf.maximum(tf.sqrt(squares), self.clipnorm)
         return [gradient * factor for gradient, factor in zip(grads, tf.unstack(factors), strict=True)]
 
     def _apply_weight_decay(self, variables: list[Any]) -> None:

@@ -65,13 +65,32 @@ def left_to_search(fixed: Sequence[str]) -> SearchSpace:
             raise SettingsError(
                 "settings of trials", expected="none of places or of publishing", received=flag(name), do=do
             )
-    return {name: values for name, values in SEARCH_SPACE.items() if name not in given}
+    space = {name: values for name, values in SEARCH_SPACE.items() if name not in given}
+    if not space:
+        do = "leave one of them out"
+        raise SettingsError("nothing is left to search", expected="a searched setting", received="all given", do=do)
+    return space
 
 
 def settings_of_trials(fixed: Sequence[str], env: Mapping[str, str]) -> Settings:
     """As every trial has them, but for what is searched. Raises SettingsError."""
     ours = {name: value for name, value in env.items() if not name.startswith(("AIP_", "CLUSTER_SPEC", "CLOUD_ML_"))}
     return parse_settings([*fixed, "--validation-only"], ours)
+
+
+def refuse_what_no_trial_takes(space: SearchSpace, fixed: Sequence[str], env: Mapping[str, str]) -> None:
+    """Raise SettingsError for a value of ``space`` that does not go with what is ``fixed``, before a trial meets it."""
+    for name, allowed in space.items():
+        for value in allowed.values if isinstance(allowed, Choice) else (allowed.low, allowed.high):
+            try:
+                settings_of_trials([*fixed, f"{flag(name)}={value}"], env)
+            except SettingsError as error:
+                raise SettingsError(
+                    f"{flag(name)} can't be searched beside these settings",
+                    expected="such that go with all of its values",
+                    received=f"of {value}: {error}",
+                    do=f"change them, or give {flag(name)} too, which then isn't searched",
+                ) from error
 
 
 def send(options: Options, space: SearchSpace, env: Mapping[str, str]) -> int:
@@ -95,6 +114,10 @@ def send(options: Options, space: SearchSpace, env: Mapping[str, str]) -> int:
 def search(options: Options, space: SearchSpace, base: Settings, env: Mapping[str, str]) -> None:
     """Bring the study to the number of trials asked for, and print the best one's command. Raises TrainerError."""
     _require_optuna()
+    refuse_what_no_trial_takes(space, options.fixed, env)
+    if options.study.resolve() in {Path(earlier).resolve() for earlier in options.warm_start}:
+        do = "leave it out: a search that goes on knows its own trials"
+        raise SettingsError("--warm-start", expected="an earlier study", received="--study itself", do=do)
     from trainer.data.sources import locate
     from trainer.tune import study as tune_study
     from trainer.tune.progress import SearchProgress

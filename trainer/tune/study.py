@@ -63,7 +63,7 @@ def open_study(
             do=f"choose another --study, with --warm-start {folder} to learn from this one",
         )
     # With a seed of its own at each start: a search that goes on would else draw what it has drawn before.
-    study.sampler = optuna.samplers.TPESampler(seed=seed + len(study.trials), n_startup_trials=RANDOM_TRIALS)
+    study.sampler = optuna.samplers.TPESampler(seed=(seed + len(study.trials)) % 2**32, n_startup_trials=RANDOM_TRIALS)
     # Not before half of the epochs: a triangular schedule shows only then what it is worth.
     study.pruner = optuna.pruners.MedianPruner(
         n_startup_trials=PRUNING_STARTS_AFTER_TRIALS, n_warmup_steps=max(1, epochs // 2)
