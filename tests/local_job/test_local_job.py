@@ -243,7 +243,7 @@ def test_what_another_job_reported_is_not_this_trials(tmp_path):
     work = tmp_path / "work"
     first = local_job(str(job), work=work)
     assert "the trial's last report" not in first.stdout
-    [reports] = [path for path in work.rglob("*") if path.name == "hypertune"] or [work / "hypertune"]
+    [reports] = (work / "hypertune").glob("*/*")
     (reports / "output.metrics").write_text('{"trial": "other"}\n')
     done = local_job(str(job), work=work)
     assert done.returncode == 2

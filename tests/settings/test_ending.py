@@ -204,7 +204,7 @@ def test_no_command_takes_it_for_a_failing_disk(words: str, tmp_path: Path) -> N
     assert unread(["-m", f"trainer.{module}", *arguments]) == (9, "")
 
 
-@pytest.mark.parametrize("command", [["trainer.task", "--help"], ["trainer.registry", "list"]])
+@pytest.mark.parametrize("command", [["trainer.task", "--help"], ["trainer.registry", "list", "--registry-root", "Ä"]])
 def test_what_an_old_encoding_lacks_is_escaped(command: Sequence[str], tmp_path: Path) -> None:
     env = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONPATH": str(ROOT)}
     words = [sys.executable, "-m", *command]

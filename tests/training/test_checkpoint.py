@@ -137,6 +137,7 @@ def test_says_that_a_checkpoint_is_damaged(folder: Folder, damage: object) -> No
         Checkpoints(folder, FINGERPRINT).latest()
 
 
+@pytest.mark.slow
 def test_no_bit_that_flipped_anywhere_goes_unnoticed_or_ends_in_another_error() -> None:
     """What counts is what comes out: a time of day in the archive may change."""
     state = replace(state_after(1), best=[], history=())
