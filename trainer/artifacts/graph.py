@@ -18,9 +18,8 @@ NETWORK_OPS = frozenset(
 CALLING_OPS = frozenset({"NoOp", "ReadVariableOp", "StatefulPartitionedCall", "VarHandleOp", "VarIsInitializedOp"})
 ANSWERING_OPS = NETWORK_OPS | CALLING_OPS
 RESTORING_OPS = frozenset({*CALLING_OPS, "AssignVariableOp", "Const", "Identity", "Placeholder", "RestoreV2"})
-STORING_OPS = frozenset(
-    {*RESTORING_OPS, "DisableCopyOnRead", "MergeV2Checkpoints", "Pack", "SaveV2", "Select", "ShardedFilename"}
-    | {"StaticRegexFullMatch", "StringJoin"}
+STORING_OPS = RESTORING_OPS | frozenset(
+    "DisableCopyOnRead MergeV2Checkpoints Pack SaveV2 Select ShardedFilename StaticRegexFullMatch StringJoin".split()  # noqa: SIM905
 )
 
 

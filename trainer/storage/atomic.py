@@ -62,8 +62,7 @@ def file_errors(path: Path) -> Iterator[None]:
         ) from error
     except OSError as error:
         what, expected, do = _IN_WORDS.get(error.errno or 0, _OTHERWISE)
-        place = error.filename if isinstance(error.filename, str) else path  # Which may lie within.
-        raise StorageError(what, expected=expected, received=f"{place}: {error.strerror or error}", do=do) from error
+        raise StorageError(what, expected=expected, received=f"{path}: {error.strerror or error}", do=do) from error
 
 
 @contextmanager

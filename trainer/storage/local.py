@@ -176,4 +176,6 @@ def _may_hold(folder: str, prefix: str) -> bool:
 
 
 def _raise(error: OSError) -> None:
-    raise error
+    """Of the folder within that can't be listed."""
+    with file_errors(Path(error.filename)):
+        raise error
