@@ -93,6 +93,23 @@ def failures_told_as_interrupts() -> Iterator[None]:
         raise
 
 
+@contextmanager
+def shortage_told_as_interrupt() -> Iterator[None]:
+    """Within the context an error that says that memory is short, whichever backend's it is, becomes Interrupted."""
+    try:
+        yield
+    except Exception as error:
+        # TensorFlow's by its class, JAX's by its text: of neither is it known here whether it is installed.
+        name, text = type(error).__name__, str(error)
+        if not (name in ("MemoryError", "ResourceExhaustedError") or text.startswith("RESOURCE_EXHAUSTED")):
+            raise
+        raise Interrupted(
+            "the memory is too small for this training – expected room for its network and a batch – "
+            f"received {name}: {(text.splitlines() or [''])[0]} – "
+            "start the same command again on a larger machine, or another one with a smaller --batch-size"
+        ) from error
+
+
 def fail(command: str, error: TrainerError | Interrupted | OSError, *, verbose: bool, log_format: str = "text") -> int:
     """Say why ``command`` ends, on stderr or, with ``log_format`` "json", as its log does. Returns the exit code."""
     if isinstance(error, OSError):  # A full or failing disk under a library that writes files by itself.

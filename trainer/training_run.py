@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING
 
 from trainer.cloud.experiments import Destination, ExperimentReport
 from trainer.data.batches import epoch_order
-from trainer.ending import raise_if_interrupted
-from trainer.errors import Interrupted
+from trainer.ending import raise_if_interrupted, shortage_told_as_interrupt
 from trainer.fields import as_text
 from trainer.job import Job, Trained
 from trainer.model.cnn import build_cnn
@@ -73,23 +72,6 @@ def train(job: Job, checkpoints: Checkpoints | None, start: TrainingState | None
     if settings.label_smoothing or settings.cut_mix_probability:
         log.info("logits divided by a temperature of %.2f, fitted on validation", cool(served, job.validation))
     return Trained(as_served(served, settings), state, precision)
-
-
-@contextmanager
-def shortage_told_as_interrupt() -> Iterator[None]:
-    """Within the context an error that says that memory is short, whichever backend's it is, becomes Interrupted."""
-    try:
-        yield
-    except Exception as error:
-        # TensorFlow's by its class, JAX's by its text: of neither is it known here whether it is installed.
-        name, text = type(error).__name__, str(error)
-        if not (name in ("MemoryError", "ResourceExhaustedError") or text.startswith("RESOURCE_EXHAUSTED")):
-            raise
-        raise Interrupted(
-            "the memory is too small for this training – expected room for its network and a batch – "
-            f"received {name}: {(text.splitlines() or [''])[0]} – "
-            "start the same command again on a larger machine, or another one with a smaller --batch-size"
-        ) from error
 
 
 def kept_precision(here: str, start: TrainingState | None) -> str:

@@ -6,9 +6,8 @@ import pytest
 
 from benchmarks import reproduce
 from benchmarks.reproduce import model_folder
+from tests.support.jobs import PROJECT
 from tests.support.waiting import wait_until
-
-ROOT = Path(__file__).parents[2]
 
 FAST = ["--preset", "fast", "--seed", "42"]
 
@@ -67,8 +66,7 @@ def test_a_row_is_of_its_own_preset_and_seeds(flag: str, capsys: pytest.CaptureF
 
 
 def test_ended_it_ends_its_training(tmp_path: Path) -> None:
-    """A module that stands in for the trainer waits to be told to end."""
-    (tmp_path / "trainer").mkdir()
+    """A program that stands in for the trainer waits to be told to end."""
     program = (
         "import pathlib, signal, sys, time\n"
         f"signal.signal(signal.SIGTERM, lambda *_: (pathlib.Path({str(tmp_path / 'told')!r}).touch(), sys.exit(9)))\n"
@@ -84,7 +82,7 @@ def test_ended_it_ends_its_training(tmp_path: Path) -> None:
     (tmp_path / "stand_in.py").write_text(program)
     (tmp_path / "python").write_text(f"#!/bin/sh\nexec {sys.executable} {tmp_path / 'stand_in.py'}\n")
     (tmp_path / "python").chmod(0o755)
-    with subprocess.Popen([sys.executable, "-c", script], cwd=ROOT, stderr=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen([sys.executable, "-c", script], cwd=PROJECT, stderr=subprocess.PIPE, text=True) as process:
         wait_until((tmp_path / "begun").exists)
         process.terminate()
         _, said = process.communicate(timeout=30)

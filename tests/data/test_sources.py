@@ -153,9 +153,14 @@ def test_home_folder_may_be_written_with_a_tilde(
     assert_is_the_set(locate(f"~/{folder.name}", fashion_mnist_dir=None, cache_dir=tmp_path, publication=publication))
 
 
-def test_without_a_home_the_cache_needs_a_place() -> None:
-    with pytest.raises(StorageError, match="no place to keep data – expected a home .* with --data-cache-dir"):
-        locate("synthetic", fashion_mnist_dir=None, cache_dir=Path("~no-such-user/.cache"))
+NO_HOME = "there is no such home folder – expected a path, .* – received ~no-such-user/x – write the path out"
+
+
+def test_without_a_home_the_cache_needs_a_place(tmp_path: Path) -> None:
+    with pytest.raises(StorageError, match=NO_HOME):
+        locate("synthetic", fashion_mnist_dir=None, cache_dir=Path("~no-such-user/x"))
+    with pytest.raises(StorageError, match=NO_HOME):
+        locate("~no-such-user/x", fashion_mnist_dir=None, cache_dir=tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -236,16 +236,13 @@ TRIAL = {"studySpec": {}, "maxTrialCount": 1, "parallelTrialCount": 1}
 
 
 def test_what_another_job_reported_is_not_this_trials(tmp_path):
-    container = {"imageUri": "no.such/image", "command": ["python", "-c", "raise SystemExit(2)"]}
-    pool = {"machineSpec": {"machineType": "n1-standard-4"}, "replicaCount": 1, "containerSpec": container}
-    job = tmp_path / "job.json"
-    job.write_text(json.dumps({**TRIAL, "trialJobSpec": {"workerPoolSpecs": [pool]}}))
-    work = tmp_path / "work"
-    first = local_job(str(job), work=work)
+    job, work = write_job(tmp_path, "raise SystemExit(2)"), tmp_path / "work"
+    Path(job).write_text(json.dumps({**TRIAL, "trialJobSpec": json.loads(Path(job).read_text())}))
+    first = local_job(job, work=work)
     assert "the trial's last report" not in first.stdout
     [reports] = (work / "hypertune").glob("*/*")
     (reports / "output.metrics").write_text('{"trial": "other"}\n')
-    done = local_job(str(job), work=work)
+    done = local_job(job, work=work)
     assert done.returncode == 2
     assert "the trial's last report" not in done.stdout
 

@@ -149,6 +149,11 @@ def test_no_permission(forbidden: Path) -> None:
             folder.check_writable()
 
 
+def test_a_home_that_there_is_none_of() -> None:
+    with pytest.raises(StorageError, match="no such home folder – expected a path, .* – received ~no-such-user/x"):
+        open_folder("~no-such-user/x")
+
+
 def test_a_folder_that_is_closed_to_us_hides_nothing_beside_it() -> None:
     """As lost+found at the top of a fresh disk."""
     with tempfile.TemporaryDirectory() as name:  # tmp_path lets nobody else in.

@@ -3,8 +3,8 @@
 import pytest
 import tensorflow as tf
 
+from trainer.ending import shortage_told_as_interrupt
 from trainer.errors import Interrupted
-from trainer.training_run import shortage_told_as_interrupt
 
 
 def allocated_by_tensorflow() -> None:

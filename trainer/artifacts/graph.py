@@ -25,9 +25,7 @@ STORING_OPS = RESTORING_OPS | frozenset(
 
 def operations(folder: Path) -> set[str]:
     """The names of all ops in the graphs of the SavedModel in ``folder``."""
-    graphs = [graph.graph_def for graph in _meta_graphs(folder)]
-    functions = [function.node_def for graph in graphs for function in graph.library.function]
-    return {node.op for nodes in [*(graph.node for graph in graphs), *functions] for node in nodes}
+    return {op for graph in _meta_graphs(folder) for op in _operations(graph.graph_def)}
 
 
 def operations_refused(folder: Path) -> list[str]:
@@ -36,8 +34,9 @@ def operations_refused(folder: Path) -> list[str]:
     Whoever serves the model runs what answering and restoring reach: arithmetic, and the reading of variables. The
     rest is there to store it once more, which nobody does.
     """
-    refused = operations(folder) - (ANSWERING_OPS | STORING_OPS)
+    refused: set[str] = set()
     for graph in _meta_graphs(folder):
+        refused |= _operations(graph.graph_def) - (ANSWERING_OPS | STORING_OPS)
         storing, restoring = map(_node_name, (graph.saver_def.save_tensor_name, graph.saver_def.restore_op_name))
         others = {node.name for node in graph.graph_def.node} - {storing, restoring}
         answering = _reached(graph.graph_def, {*others, *_named_nodes(graph)}, _named_functions(graph))
@@ -51,6 +50,10 @@ def _meta_graphs(folder: Path) -> Sequence[meta_graph_pb2.MetaGraphDef]:
     content.ParseFromString((folder / "saved_model.pb").read_bytes())
     graphs: Sequence[meta_graph_pb2.MetaGraphDef] = content.meta_graphs
     return graphs
+
+
+def _operations(graph: graph_pb2.GraphDef) -> set[str]:
+    return {node.op for nodes in (graph.node, *(each.node_def for each in graph.library.function)) for node in nodes}
 
 
 def _named_nodes(graph: meta_graph_pb2.MetaGraphDef) -> Iterator[str]:

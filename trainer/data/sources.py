@@ -10,8 +10,8 @@ from trainer.data import sketches
 from trainer.data.download import Downloader, UnavailableError
 from trainer.data.idx import FILE_NAMES
 from trainer.data.published import FASHION_MNIST, Publication, sha256
-from trainer.errors import DataError, StorageError
-from trainer.storage import open_folder
+from trainer.errors import DataError
+from trainer.storage import open_folder, with_home
 from trainer.storage.atomic import file_errors
 
 log = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ def locate(
     Raises DataError when a file is missing, is not as published though it should be, or can't be had, and
     StorageError when a folder can't be read or the cache can't be written.
     """
-    cache_dir = _with_home(cache_dir)
+    cache_dir = with_home(cache_dir)
     if data == "synthetic":
         return _synthetic(cache_dir)
     if data in ("fashion-mnist", "auto"):
@@ -58,7 +58,7 @@ def locate(
         return find(fashion_mnist_dir, cache_dir, publication)
     if "://" in data:
         return _describe(data, data, _download_folder(data, cache_dir), publication)
-    folder = Path(data).expanduser()
+    folder = with_home(data)
     if not folder.is_dir():
         raise DataError(
             "no such data",
@@ -67,18 +67,6 @@ def locate(
             do="correct --data",
         )
     return _describe(data, str(folder.absolute()), _files_in(folder), publication)
-
-
-def _with_home(cache_dir: Path) -> Path:
-    try:
-        return cache_dir.expanduser()
-    except RuntimeError as error:
-        raise StorageError(
-            "there is no place to keep data",
-            expected="a home folder",
-            received=f"{cache_dir}: {error}",
-            do="name a folder with --data-cache-dir",
-        ) from error
 
 
 def _fashion_mnist(folder: Path | None, cache_dir: Path, publication: Publication) -> Source:

@@ -10,10 +10,10 @@ from pathlib import Path
 
 from trainer.errors import StorageError
 from trainer.storage.folder import Folder, check_name
-from trainer.storage.local import LocalFolder
+from trainer.storage.local import LocalFolder, with_home
 from trainer.storage.publish import ensure_vacant, publish
 
-__all__ = ["Folder", "ensure_vacant", "open_folder", "publish"]
+__all__ = ["Folder", "ensure_vacant", "open_folder", "publish", "with_home"]
 
 _EXPECTED = "a local folder, or gs://bucket/folder"
 _NAME_ANOTHER = "name another folder"
@@ -25,8 +25,8 @@ _BUCKET_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]")
 def open_folder(uri: str | Path) -> Folder:
     """Nothing is created or contacted yet: a folder may be missing until the first write.
 
-    Raises StorageError for what is neither a local path nor a valid ``gs://`` URI, and when there are no
-    credentials for the latter.
+    Raises StorageError for what is neither a local path nor a valid ``gs://`` URI, for ``~`` where there is no home,
+    and when there are no credentials for a bucket.
     """
     text = str(uri)
     if not text or "\0" in text:
@@ -35,7 +35,7 @@ def open_folder(uri: str | Path) -> Folder:
         return _open_bucket(text)
     if isinstance(uri, str) and _SCHEME.match(text):
         raise StorageError("this kind of storage is not supported", expected=_EXPECTED, received=text, do=_NAME_ANOTHER)
-    return LocalFolder(Path(uri).expanduser())
+    return LocalFolder(with_home(uri))
 
 
 def _open_bucket(uri: str) -> Folder:

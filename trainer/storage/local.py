@@ -16,6 +16,19 @@ from trainer.storage.folder import HIDDEN_PREFIX, check_name, is_hidden
 _LOCK_NAME = f"{HIDDEN_PREFIX}publish.lock"
 
 
+def with_home(path: str | Path) -> Path:
+    """``path`` with the home folder for ``~``. Raises StorageError where there is none."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise StorageError(
+            "there is no such home folder",
+            expected="a path, with ~ only for a user who has a home on this machine",
+            received=str(path),
+            do="write the path out",
+        ) from error
+
+
 class LocalFolder:
     """Never renames a folder and never follows a symbolic link out of itself."""
 
@@ -109,8 +122,8 @@ class LocalFolder:
         if not self._root.exists():
             return
         for folder, folders, files in os.walk(self._root, onerror=_raise):
-            within = "" if folder == str(self._root) else f"{Path(folder).relative_to(self._root).as_posix()}/"
-            folders[:] = [name for name in folders if _may_hold(f"{within}{name}/", prefix)]
+            within = Path(folder).relative_to(self._root)
+            folders[:] = [name for name in folders if _may_hold(f"{(within / name).as_posix()}/", prefix)]
             for file in files:
                 yield Path(folder, file)
 
