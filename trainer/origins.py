@@ -44,10 +44,13 @@ def collect(
 def explain(error: ValidationError, given: Mapping[str, Given], fields: Mapping[str, FieldInfo]) -> list[str]:
     """A complaint per setting that was refused."""
     complaints = []
-    for name in dict.fromkeys(str(item["loc"][0]) for item in error.errors(include_url=False, include_context=False)):
+    found = error.errors(include_url=False, include_context=False)
+    for name, kind in {str(item["loc"][0]): item["type"] for item in found}.items():
         raw, origin = given[name]
         what = flag(name) if origin == "flag" else f"{flag(name)} ({origin})"
         do = f"see --help, or leave it out for {default_text(fields[name])}"
+        if kind == "string_type" and not isinstance(raw, (dict, list)):
+            do = "put it in quotes: without them it is no text to YAML"
         if not about(fields[name]).has_flag:
             what, do = origin.removeprefix("environment "), "correct or unset it"
         received = repr(raw) if raw and not str(raw).strip() else raw

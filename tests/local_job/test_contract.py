@@ -95,10 +95,26 @@ def test_a_trial_is_in_the_middle_of_the_space_and_has_folders_of_its_own(parame
     [
         ({}, "pools of nothing"),
         (job(2), "pools of 2"),
+        (job(1, 1, 1, 1, 1), "pools of 1, 1, 1, 1, 1"),
         ({"workerPoolSpecs": [{"replicaCount": 1}]}, "a pool without one"),
         (
             {"trialJobSpec": job(1), "studySpec": {"parameters": [{"parameterId": "rate"}]}},
             "the parameter rate has no values",
+        ),
+        (
+            {
+                "trialJobSpec": job(1),
+                "studySpec": {
+                    "parameters": [
+                        {
+                            "parameterId": "rate",
+                            "doubleValueSpec": {"minValue": -1, "maxValue": 1},
+                            "scaleType": "UNIT_LOG_SCALE",
+                        }
+                    ]
+                },
+            },
+            "received -1 to 1",
         ),
     ],
 )

@@ -225,6 +225,14 @@ WRONG = [
 ]
 
 
+def test_a_variable_that_no_process_can_have_is_told(tmp_path):
+    given = "workerPoolSpecs.0.containerSpec.env=[{name: A=B, value: c}]"
+    done = local_job(write_job(tmp_path, "print('it ran')"), "--set", given, work=tmp_path)
+    assert done.returncode == 2, done.stdout
+    assert "workerPoolSpecs[0] env A=B – expected a name of letters" in done.stdout
+    assert "it ran" not in done.stdout
+
+
 @pytest.mark.parametrize(("arguments", "says"), WRONG)
 def test_a_wrong_command_line_is_one_line_and_exit_code_2(tmp_path, arguments, says):
     done = local_job(*arguments, work=tmp_path)

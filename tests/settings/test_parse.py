@@ -156,6 +156,8 @@ FILES = [
     ("epochs: true", "expected an integer ≥ 1 – received True"),
     ("epochs: [1]", "expected an integer ≥ 1"),
     ("resume: no", "expected one of auto, never, require – received False"),
+    ("registry_name: 2024", "expected a text that is not empty – received 2024 – put it in quotes"),
+    ("experiment: 2024-01-01", "received 2024-01-01 – put it in quotes"),
     ("- epochs", "expected a readable YAML file with a mapping of settings – received list"),
     ("just words", "received str"),
     ("epochs: 3\nseed: 1\nepochs: 4", "received line 3: the key epochs stands here twice"),

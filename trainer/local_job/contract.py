@@ -36,13 +36,13 @@ class Replica:
 
 
 def count_replicas(document: Mapping[str, Any]) -> int:
-    """Raises SettingsError for a job without any, or one that has no container."""
+    """Raises SettingsError for a job without any, with more pools than there are, or one that has no container."""
     pools = pools_of(document)
     counts = [_count(pool) for pool in pools]
-    if not counts or counts[0] != 1:
+    if not 1 <= len(counts) <= len(_ROLES) or counts[0] != 1:
         raise SettingsError(
             "the job can't be run",
-            expected="workerPoolSpecs, of which the first has one replica",
+            expected=f"1 to {len(_ROLES)} workerPoolSpecs, of which the first has one replica",
             received=f"pools of {', '.join(map(str, counts)) or 'nothing'}",
             do="see what scripts/submit --dry-run finds in it",
         )
@@ -121,21 +121,34 @@ def _trial_parameters(document: Mapping[str, Any]) -> dict[str, Any]:
 
 def _middle(parameter: Mapping[str, Any]) -> Any:
     """The value in the middle of one parameter of a study: where a search would begin, too."""
+    name = parameter.get("parameterId", "")
     for kind in ("doubleValueSpec", "integerValueSpec"):
         if {"minValue", "maxValue"} <= parameter.get(kind, {}).keys():
             low, high = float(parameter[kind]["minValue"]), float(parameter[kind]["maxValue"])
-            logarithmic = parameter.get("scaleType") == "UNIT_LOG_SCALE"
-            middle = math.sqrt(low * high) if logarithmic else (low + high) / 2
+            middle = _middle_between(low, high, name, logarithmic=parameter.get("scaleType") == "UNIT_LOG_SCALE")
             return middle if kind == "doubleValueSpec" else round(middle)
     values = (parameter.get("categoricalValueSpec") or parameter.get("discreteValueSpec") or {}).get("values", [])
     if not values:
         raise SettingsError(
-            f"the parameter {parameter.get('parameterId', '')} has no values",
+            f"the parameter {name} has no values",
             expected="a range, or a list of values",
             received=", ".join(sorted(parameter)),
             do="see jobs/tuning.yaml",
         )
     return values[len(values) // 2]
+
+
+def _middle_between(low: float, high: float, name: str, *, logarithmic: bool) -> float:
+    if not logarithmic:
+        return low / 2 + high / 2
+    if min(low, high) <= 0:
+        raise SettingsError(
+            f"the range of the parameter {name} has no middle",
+            expected="values above 0 on a logarithmic scale",
+            received=f"{low:g} to {high:g}",
+            do="raise minValue, or write scaleType: UNIT_LINEAR_SCALE",
+        )
+    return math.sqrt(low) * math.sqrt(high)
 
 
 def _count(pool: Mapping[str, Any]) -> int:

@@ -17,7 +17,7 @@ import yaml
 
 from trainer.cloud import job_overrides, jobspec
 from trainer.cloud.jobspec import Job
-from trainer.cloud.preflight import schema
+from trainer.cloud.preflight import containers, schema
 from trainer.cloud.preflight.finding import Finding
 from trainer.ending import refuse, run_command
 from trainer.errors import SettingsError
@@ -68,9 +68,9 @@ def load(options: Namespace) -> dict[str, Any]:
 
 
 def wrong_in(document: dict[str, Any], name: str) -> list[Finding]:
-    """What Vertex AI would refuse because of its form alone."""
+    """What Vertex AI would refuse because of its form alone, and variables that no process can have."""
     job = Job(name=name, project="", region="", display_name="", labels={}, document=document)
-    return list(schema.check(job))
+    return [*schema.check(job), *(found for found in containers.check(job) if found.rule == "env-name")]
 
 
 def run(document: dict[str, Any], options: Namespace) -> Verdict:
