@@ -64,6 +64,11 @@ def function_of(graph: meta_graph_pb2.MetaGraphDef, name: str) -> str:
     return next(node.attr["f"].func.name for node in graph.graph_def.node if node.name == name)
 
 
+def body_of(graph: meta_graph_pb2.MetaGraphDef, name: str) -> Any:
+    """The function that the node ``name`` calls."""
+    return next(each for each in graph.graph_def.library.function if each.signature.name == function_of(graph, name))
+
+
 def answer_by_storing(graph: meta_graph_pb2.MetaGraphDef) -> None:
     graph.signature_def["serving_default"].outputs["probabilities"].name = f"{STORING}:0"
 
@@ -81,9 +86,8 @@ def store_when_restoring(graph: meta_graph_pb2.MetaGraphDef) -> None:
 
 
 def store_within_restoring(graph: meta_graph_pb2.MetaGraphDef) -> None:
-    restore, store = function_of(graph, RESTORING), function_of(graph, STORING)
-    body = next(each for each in graph.graph_def.library.function if each.signature.name == restore)
-    body.node_def.add(name="more", op="StatefulPartitionedCall").attr["f"].func.name = store
+    node = body_of(graph, RESTORING).node_def.add(name="more", op="StatefulPartitionedCall")
+    node.attr["f"].func.name = function_of(graph, STORING)
 
 
 def offer_storing(graph: meta_graph_pb2.MetaGraphDef) -> None:
@@ -128,3 +132,45 @@ def test_storing_is_reached_from_nowhere_else(
     change(model.meta_graphs[0])
     file.write_bytes(model.SerializeToString())
     assert "SaveV2" in operations_refused(file.parent)
+
+
+def read_a_place_of_its_own(graph: meta_graph_pb2.MetaGraphDef) -> None:
+    body = body_of(graph, RESTORING)
+    body.node_def.add(name="place", op="Const").attr["value"].tensor.CopyFrom(tf.make_tensor_proto("elsewhere"))
+    for node in body.node_def:
+        if node.op == "RestoreV2":
+            node.input[0] = "place:output:0"
+
+
+def be_told_another_place(graph: meta_graph_pb2.MetaGraphDef) -> None:
+    graph.graph_def.node.add(name="place", op="Const").attr["value"].tensor.CopyFrom(tf.make_tensor_proto("elsewhere"))
+    node = next(node for node in graph.graph_def.node if node.name == RESTORING)
+    node.input[0] = "place"
+
+
+def read_by_another_function(graph: meta_graph_pb2.MetaGraphDef) -> None:
+    inner = graph.graph_def.library.function.add()
+    inner.CopyFrom(body_of(graph, RESTORING))
+    inner.signature.name = "inner"
+    node = body_of(graph, RESTORING).node_def.add(name="more", op="StatefulPartitionedCall")
+    node.attr["f"].func.name = "inner"
+
+
+def read_without_a_function(graph: meta_graph_pb2.MetaGraphDef) -> None:
+    node = next(node for node in graph.graph_def.node if node.name == RESTORING)
+    node.op = "RestoreV2"
+    del node.attr["f"]
+
+
+@pytest.mark.parametrize(
+    "change", [read_a_place_of_its_own, be_told_another_place, read_by_another_function, read_without_a_function]
+)
+def test_restoring_reads_the_checkpoint_that_it_is_told(
+    tmp_path: Path, change: Callable[[meta_graph_pb2.MetaGraphDef], None]
+) -> None:
+    file = save(tmp_path / "model") / "saved_model.pb"
+    model = saved_model_pb2.SavedModel.FromString(file.read_bytes())
+    assert model.meta_graphs[0].saver_def.restore_op_name == RESTORING
+    change(model.meta_graphs[0])
+    file.write_bytes(model.SerializeToString())
+    assert operations_refused(file.parent) == ["RestoreV2"]

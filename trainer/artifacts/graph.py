@@ -7,7 +7,7 @@ and read checkpoints; so it matters from where they can be reached.
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from tensorflow.core.framework import attr_value_pb2, graph_pb2
+from tensorflow.core.framework import attr_value_pb2, function_pb2, graph_pb2
 from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
 # Arithmetic of the network, and the calls and variables around it. Nothing random, no files, no Python.
@@ -42,6 +42,8 @@ def operations_refused(folder: Path) -> list[str]:
         answering = _reached(graph.graph_def, {*others, *_named_nodes(graph)}, _named_functions(graph))
         refused |= answering - ANSWERING_OPS
         refused |= _reached(graph.graph_def, {restoring}, ()) - RESTORING_OPS
+        if not _reads_what_it_is_told(graph):
+            refused.add("RestoreV2")
     return sorted(refused)
 
 
@@ -70,6 +72,22 @@ def _named_functions(graph: meta_graph_pb2.MetaGraphDef) -> Iterator[str]:
     for node in graph.object_graph_def.nodes:
         yield from node.function.concrete_functions
         yield node.bare_concrete_function.concrete_function_name
+
+
+def _reads_what_it_is_told(graph: meta_graph_pb2.MetaGraphDef) -> bool:
+    """Whether restoring reads the checkpoint whose name it is given, as an argument of its one function; no other."""
+    restore = next((node for node in graph.graph_def.node if node.name == graph.saver_def.restore_op_name), None)
+    if restore is None:
+        return True
+    bodies = {function.signature.name: function for function in graph.graph_def.library.function}
+    function = bodies.get(restore.attr["f"].func.name, function_pb2.FunctionDef())
+    given = zip(function.signature.input_arg, restore.input, strict=False)
+    told = {argument.name for argument, tensor in given if tensor == _node_name(graph.saver_def.filename_tensor_name)}
+    further = [called for node in function.node_def for called in _called(node.attr)]
+    elsewhere = {restore.op, *_reached(graph.graph_def, (), further)}
+    return "RestoreV2" not in elsewhere and all(
+        node.input[0] in told for node in function.node_def if node.op == "RestoreV2"
+    )
 
 
 def _reached(graph: graph_pb2.GraphDef, nodes: Iterable[str], functions: Iterable[str]) -> set[str]:
