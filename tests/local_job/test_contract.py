@@ -63,6 +63,12 @@ def test_an_empty_pool_is_no_pool():
     assert "TF_CONFIG" not in told
 
 
+def test_a_pool_behind_an_empty_one_keeps_its_number():
+    replicas = replicas_of(job(1, 0, 1), [1, 2], metric_file="/metrics")
+    assert [replica.name for replica in replicas] == ["workerpool0-0", "workerpool2-0"]
+    assert json.loads(replicas[1].environment["TF_CONFIG"])["task"] == {"type": "ps", "index": 0}
+
+
 def test_command_and_arguments_and_variables_are_the_file_s():
     (replica,) = replicas_of(job(1, command=["bash", "-c"], env=[{"name": "A", "value": "b"}]), [1], metric_file="")
     assert (replica.entry_point, replica.arguments) == (("bash", "-c"), ("--epochs=2",))

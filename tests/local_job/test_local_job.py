@@ -39,7 +39,7 @@ def test_the_program_gets_arguments_and_environment_and_no_leftovers(tmp_path):
     arguments, environment = json.loads(line.partition(" | ")[2])
     assert arguments == ["--one", "--two=2", "--three"]
     assert "CLUSTER_SPEC" in environment
-    assert not {"AIP_MODEL_DIR", "TF_CONFIG", "STORAGE_EMULATOR_HOST"} & environment.keys()
+    assert not {"AIP_MODEL_DIR", "TF_CONFIG"} & environment.keys()
     assert done.stdout.splitlines()[-1] == (
         "local_job: JOB_STATE_SUCCEEDED – The primary replica workerpool0-0 exited with 0"
     )
@@ -161,6 +161,25 @@ def test_a_bucket_is_a_folder_that_the_next_start_finds(tmp_path):
     assert (tmp_path / "work" / "gs" / "b" / "run" / "count").read_text() == "2"
 
 
+ASK = (
+    "import os, google.auth\n"
+    "try:\n"
+    "    print('signed in', google.auth.default()[0].refresh_token)\n"
+    "except google.auth.exceptions.DefaultCredentialsError:\n"
+    "    print('nobody', os.environ['STORAGE_EMULATOR_HOST'], os.environ.get('CLOUDSDK_AUTH_ACCESS_TOKEN'))\n"
+)
+
+
+def test_a_job_has_neither_the_users_credentials_nor_real_buckets(tmp_path):
+    key = {"type": "authorized_user", "client_id": "i", "client_secret": "s", "refresh_token": "the user's"}
+    config = tmp_path / ".config" / "gcloud"
+    config.mkdir(parents=True)
+    (config / "application_default_credentials.json").write_text(json.dumps(key))
+    given = {"HOME": str(tmp_path), "CLOUDSDK_AUTH_ACCESS_TOKEN": "the user's"}
+    done = local_job(write_job(tmp_path, ASK), work=tmp_path / "work", **given)
+    assert re.search(r"workerpool0-0 \| nobody http://127.0.0.1:\d+ None$", done.stdout, re.MULTILINE), done.stdout
+
+
 def test_a_preemption_that_never_came_is_told(tmp_path):
     path = write_job(tmp_path, "print('epoch 1/1')")
     done = local_job(path, "--preempt-after", "epoch 7/", "--preempt-after", "600s", work=tmp_path)
@@ -207,6 +226,21 @@ def test_an_engine_that_does_not_answer_is_no_missing_image(tmp_path):
         done = local_job(path, image="a/b:c", work=tmp_path, PATH=str(engine))
         assert (done.returncode, done.stdout.count("\n")) == (2, 1), done.stdout
         assert says in done.stdout
+
+
+@pytest.mark.parametrize("given", ["", "/gcs/b/data"])
+def test_the_file_says_where_the_data_are_also_in_a_container(tmp_path, given):
+    docker = tmp_path / "docker"
+    docker.write_text('#!/bin/sh\necho "engine $*"\n')
+    docker.chmod(0o755)
+    path = write_job(tmp_path, "print('it ran')")
+    if given:
+        document = json.loads(Path(path).read_text())
+        document["workerPoolSpecs"][0]["containerSpec"]["env"] = [{"name": "FASHION_MNIST_DIR", "value": given}]
+        Path(path).write_text(json.dumps(document))
+    paths = f"{tmp_path}:{os.environ['PATH']}"
+    done = local_job(path, image="a/b:c", work=tmp_path, PATH=paths, FASHION_MNIST_DIR=str(tmp_path))
+    assert re.findall(r"FASHION_MNIST_DIR=(\S+)", done.stdout) == [given or str(tmp_path)], done.stdout
 
 
 def test_what_is_no_job_is_told_at_once_and_not_run(tmp_path):

@@ -59,14 +59,14 @@ def count_replicas(document: Mapping[str, Any]) -> int:
 def replicas_of(document: Mapping[str, Any], ports: Sequence[int], *, metric_file: str) -> list[Replica]:
     """The replicas, by rank, reachable at ``ports``. Of a tuning job: those of one trial in the middle of its space."""
     addresses = iter(f"{HOST}:{port}" for port in ports)
-    pools = [pool for pool in pools_of(document) if _count(pool)]
+    pools = {number: pool for number, pool in enumerate(pools_of(document)) if _count(pool)}
     cluster = {
-        f"workerpool{number}": [next(addresses) for _ in range(_count(pool))] for number, pool in enumerate(pools)
+        f"workerpool{number}": [next(addresses) for _ in range(_count(pool))] for number, pool in pools.items()
     }
     common = _everywhere(document, metric_file)
     parameters = [f"--{name}={value}" for name, value in _trial_parameters(document).items()]
     found = []
-    for number, pool in enumerate(pools):
+    for number, pool in pools.items():
         container = pool["containerSpec"]
         own = {item.get("name", ""): item.get("value", "") for item in container.get("env", [])}
         for index in range(_count(pool)):

@@ -7,8 +7,10 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from trainer.errors import SettingsError
@@ -25,6 +27,7 @@ _LEFT_OUT = (
     "KERAS_BACKEND",
     "TRAINER_",
     "GOOGLE_",
+    "CLOUDSDK_",
     "STORAGE_EMULATOR",
 )
 _DATA = "FASHION_MNIST_DIR"
@@ -104,6 +107,13 @@ class RunningContainer(Running):
             )
 
 
+@contextmanager
+def no_credentials() -> Iterator[dict[str, str]]:
+    """What keeps Google's clients from those of whoever is signed in here, and of a machine in the cloud."""
+    with tempfile.TemporaryDirectory(prefix="local-job-") as empty:
+        yield {"CLOUDSDK_CONFIG": empty, "NO_GCE_CHECK": "true"}
+
+
 def start_process(replica: Replica, more: Mapping[str, str], lines: Lines) -> Running:
     """Run ``replica`` as a process of this Python, on this checkout's code."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(_LEFT_OUT)}
@@ -126,7 +136,7 @@ def start_container(replica: Replica, more: Mapping[str, str], writable: Sequenc
     for folder in writable:
         command += ["--volume", f"{folder}:{folder}"]
     environment = {**replica.environment, **more}
-    if os.environ.get(_DATA):
+    if os.environ.get(_DATA) and _DATA not in replica.environment:
         folder = Path(os.environ[_DATA]).resolve()
         command += ["--volume", f"{folder}:{folder}:ro"]
         environment[_DATA] = str(folder)

@@ -27,6 +27,7 @@ from trainer.local_job.processes import (
     Lines,
     Running,
     image_is_here,
+    no_credentials,
     readable,
     require_image,
     start_container,
@@ -82,11 +83,11 @@ def run(document: dict[str, Any], options: Namespace) -> Verdict:
     metric_file = work / "hypertune" / Path(options.job).stem / TRIAL / "output.metrics"
     replicas = replicas_of(document, free_ports(count_replicas(document)), metric_file=str(metric_file))
     with ExitStack() as resources:
-        more: dict[str, str] = {}
         buckets = buckets_in(yaml.safe_dump(document))
+        more = resources.enter_context(storage_server(work / "gs", buckets))
         if buckets:
-            more = resources.enter_context(storage_server(work / "gs", buckets))
             tell(f"gs:// is {work / 'gs'}")
+        more |= resources.enter_context(no_credentials())
         writable: list[Path] = []
         if "trialJobSpec" in document:
             metric_file.parent.mkdir(parents=True, exist_ok=True)
