@@ -22,6 +22,7 @@ REFUSED = [
     ("storage buckets create gs://b --locatoin=us --project=p", "unrecognized arguments: --locatoin", 2),
     ("storage buckets create gs://b --project=p", "argument --location: Must be specified", 2),
     ("iam service-accounts create x --display-name=x", "required property [project]", 1),
+    ("billing budgets list --billing-account=a", "required property [project]", 1),
     ("builds triggers list --region=r --project=p", "SERVICE_DISABLED: cloudbuild", 1),
     ("artifacts repositories get-iam-policy none --location=us --project=p", "NOT_FOUND: none", 1),
     ("projects describe elsewhere", "does not have permission", 1),

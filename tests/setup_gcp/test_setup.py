@@ -1,6 +1,7 @@
 """A project set up from nothing, again, after an interruption anywhere, and after somebody changed something."""
 
 import json
+import re
 import shlex
 import subprocess
 import sys
@@ -134,6 +135,17 @@ def test_what_the_table_does_not_give_is_told(project: Project, capsys: pytest.C
         f"warning: {email('model-training')} also has roles/editor on the project",
     ]
     assert project.state["changes"] == 0
+
+
+def test_what_a_flag_once_gave_is_told_when_it_is_not_given_any_more(
+    project: Project, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert project.set_up("--build-submits") == 0
+    assert capsys.readouterr().err == ""
+    assert project.set_up() == 0
+    told = re.findall(rf"^warning: {email('model-build')} also has (\S+) on", capsys.readouterr().err, re.MULTILINE)
+    given = {grant.role for grant in GRANTS if grant.only_with == "--build-submits"}
+    assert {role.rpartition("/")[2] for role in told} == {role.rpartition("/")[2] for role in given}
 
 
 def test_what_is_not_known_yet_is_waited_for(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -32,7 +32,8 @@ def grant_roles(gcloud: Gcloud, plan: Plan, warn: Callable[[str], None]) -> None
     """Grant what ``GRANTS`` says and is missing. What our accounts hold beyond that is told, and stays."""
     wanted = [grant for grant in GRANTS if plan.is_wanted(grant.only_with)]
     reader = _agent(gcloud, plan.reader_project) if plan.reader_project else ""
-    for on in dict.fromkeys(grant.on for grant in wanted):
+    # Also where nothing is wanted: somebody may have wanted it before.
+    for on in dict.fromkeys(grant.on for grant in GRANTS if grant.on != DATA_BUCKET or plan.data_bucket):
         place = _place(on, plan)
         policy = gcloud.look(*place.look) or {}
         rows = [

@@ -52,8 +52,10 @@ class Gcloud:
             _run_again(command, CHANGE_SECONDS, _PASSING)
 
     def _command(self, words: tuple[str, ...], last: str) -> list[str]:
-        # Billing belongs to no project.
-        project = [] if words[0] in ("billing", "projects") else [f"--project={self._project}"]
+        # Its name is an argument of these. Of budgets, which belong to no project, it says whose quota is used, and
+        # where their service has to be enabled: without it that is whatever project gcloud is set to.
+        names_it = words[0] == "projects" or words[:2] == ("billing", "projects")
+        project = [] if names_it else [f"--project={self._project}"]
         return ["gcloud", *words, *project, last]
 
 
