@@ -44,6 +44,17 @@ def train(folder: Path, flags: Sequence[str]) -> None:
         sys.exit(code)
 
 
+def refuse_what_makes_no_row(parser: argparse.ArgumentParser, seeds: Sequence[int], flags: Sequence[str]) -> None:
+    """End with exit code 2 where the trainings could not be told apart, or would leave no model to make a row of."""
+    given = {flag.partition("=")[0].replace("_", "-") for flag in flags}
+    if given & {"--preset", "--seed"}:
+        parser.error("the preset and the seeds are given before --, as in: scripts/reproduce fast --seeds 7")
+    if wrong := given & {"--output-dir", "--validation-only"}:
+        parser.error(f"{', '.join(sorted(wrong))}: a row is made of the models in --folder, which is given before --")
+    if len(set(seeds)) < len(seeds):
+        parser.error(f"--seeds: expected each seed once, received {' '.join(map(str, seeds))}")
+
+
 def main(argv: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(
         prog="scripts/reproduce", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
@@ -53,8 +64,7 @@ def main(argv: Sequence[str]) -> None:
     parser.add_argument("--folder", type=Path, default=ROOT / "artifacts" / "reproduce", help="where the models stay")
     own, flags = (argv[: argv.index("--")], argv[argv.index("--") + 1 :]) if "--" in argv else (argv, [])
     options = parser.parse_args(own)
-    if {flag.partition("=")[0] for flag in flags} & {"--preset", "--seed"}:
-        parser.error("the preset and the seeds are given before --, as in: scripts/reproduce fast --seeds 7")
+    refuse_what_makes_no_row(parser, options.seeds, flags)
     commands = [["--preset", options.preset, "--seed", str(seed), *flags] for seed in options.seeds]
     interrupt_on_signals()
     try:

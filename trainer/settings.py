@@ -115,7 +115,8 @@ class Settings(BaseModel):
     early_stop_patience: Annotated[Whole, Field(ge=1), _recipe(unit="epochs")] = 10
     """epochs without a better validation loss until training stops; a triangular schedule always runs to its end; the
     best weights are kept"""
-    clip_norm: Annotated[Real, Field(gt=0), _recipe()] = 1.0
+    # Above, its product with a gradient is beyond float32's numbers.
+    clip_norm: Annotated[Real, Field(gt=0, le=1e30), _recipe()] = 1.0
     """each gradient is scaled down to at most this L2 norm"""
     label_smoothing: Annotated[Real, Field(ge=0, lt=1), _recipe()] = 0.0
     """share of each label that is spread evenly over all classes; 0 = off"""

@@ -4,6 +4,8 @@ import math
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+# TensorFlow as it comes: whether it uses its oneDNN kernels depends on the processor then, where ours always does.
+os.environ.pop("TF_ENABLE_ONEDNN_OPTS", None)
 
 import keras
 from tensorflow.keras.preprocessing.image import ImageDataGenerator

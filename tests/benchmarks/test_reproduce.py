@@ -65,6 +65,23 @@ def test_a_row_is_of_its_own_preset_and_seeds(flag: str, capsys: pytest.CaptureF
     assert "the preset and the seeds are given before --" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--", "--validation-only"], "--validation-only: a row is made of the models in --folder"),
+        (["--", "--output_dir=x"], "--output-dir: a row is made of the models in --folder"),
+        (["--seeds", "7", "42", "7"], "--seeds: expected each seed once, received 7 42 7"),
+    ],
+)
+def test_a_row_needs_models_and_each_of_its_own(
+    words: list[str], says: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        reproduce.main(["fast", "--folder", str(tmp_path), *words])
+    assert ended.value.code == 2
+    assert says in capsys.readouterr().err
+
+
 def test_ended_it_ends_its_training(tmp_path: Path) -> None:
     """A program that stands in for the trainer waits to be told to end."""
     program = (

@@ -60,9 +60,9 @@ def test_train_passes_its_arguments_on_from_any_folder(checkout, tmp_path, given
     assert made == ["setup run", f"{tmp_path}: -P -m trainer.task {passed}"]
 
 
-def test_reproduce_passes_its_arguments_on_in_the_checkout(checkout, tmp_path):
+def test_reproduce_passes_its_arguments_on_from_any_folder(checkout, tmp_path):
     made = calls(checkout, "scripts/reproduce", "fast", "--seeds", "1", cwd=tmp_path)
-    assert made == ["setup run", f"{checkout}: -m benchmarks.reproduce fast --seeds 1"]
+    assert made == ["setup run", f"{tmp_path}: -P -m benchmarks.reproduce fast --seeds 1"]
 
 
 def test_test_runs_the_checks_and_passes_its_arguments_to_pytest(checkout, tmp_path):

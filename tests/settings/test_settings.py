@@ -87,6 +87,7 @@ def test_an_unknown_setting_is_refused():
 
 OUT_OF_RANGE = [
     ("--epochs", "0", "an integer ≥ 1"),
+    ("--clip-norm", "1e39", "a number > 0 and ≤ 1e+30"),
     ("--batch-size", "2.5", "an integer ≥ 1"),
     ("--limit-train", "-1", "an integer ≥ 0"),
     ("--val-fraction", "0", "a number > 0 and < 1"),

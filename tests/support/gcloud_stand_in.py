@@ -26,7 +26,9 @@ class StandIn:
     def answer(self, words: list[str]) -> str:
         """What gcloud prints. Raises RefusedError."""
         call = parse(words)
-        if not call.name.startswith(("projects", "billing projects")) and call.flags.get("--project") != [self.state["project"]]:
+        if not call.name.startswith(("projects", "billing projects")) and call.flags.get("--project") != [
+            self.state["project"]
+        ]:
             raise RefusedError("The required property [project] is not currently set.")
         is_change = not call.name.endswith((" list", " describe", " get-iam-policy"))
         self.state["calls"].append(["gcloud", *words])

@@ -29,7 +29,11 @@ WRONG = [
     (["--", *EVERY], "nothing is left to search – expected a searched setting – received all given"),
     (
         ["--", "--min-learning-rate", "0.0009"],
-        "--learning-rate can't be searched beside these settings – expected such that go with all of its values",
+        "--learning-rate can't be searched beside these settings – expected such that go with all values of the search",
+    ),
+    (
+        ["--", "--preset", "fast", "--min-learning-rate", "0.002"],
+        "--learning-rate and --schedule can't be searched beside these settings",
     ),
     (["--study", "a", "--warm-start", "./a"], "--warm-start – expected an earlier study – received --study itself"),
 ]

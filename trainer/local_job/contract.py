@@ -60,9 +60,7 @@ def replicas_of(document: Mapping[str, Any], ports: Sequence[int], *, metric_fil
     """The replicas, by rank, reachable at ``ports``. Of a tuning job: those of one trial in the middle of its space."""
     addresses = iter(f"{HOST}:{port}" for port in ports)
     pools = {number: pool for number, pool in enumerate(pools_of(document)) if _count(pool)}
-    cluster = {
-        f"workerpool{number}": [next(addresses) for _ in range(_count(pool))] for number, pool in pools.items()
-    }
+    cluster = {f"workerpool{number}": [next(addresses) for _ in range(_count(pool))] for number, pool in pools.items()}
     common = _everywhere(document, metric_file)
     parameters = [f"--{name}={value}" for name, value in _trial_parameters(document).items()]
     found = []

@@ -113,11 +113,11 @@ class ProgressBar(keras.callbacks.Callback):  # type: ignore[misc]
         self._progress.update(self._task, completed=epoch * self._steps, epoch=epoch + 1)
 
     def on_train_batch_end(self, batch: int, logs: dict[str, Any] | None = None) -> None:
-        """``batch`` is the index of the last step of this execution."""
+        """``batch`` is the index of the last step of this execution, had the epoch as many left as it may hold."""
         figures = logs or {}
         self._progress.update(
             self._task,
-            completed=self._epoch * self._steps + batch + 1,
+            completed=self._epoch * self._steps + min(batch + 1, self._steps),
             loss=figures.get("loss", 0.0),
             accuracy=figures.get("accuracy", 0.0),
         )

@@ -14,6 +14,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import combinations, product
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -79,18 +80,34 @@ def settings_of_trials(fixed: Sequence[str], env: Mapping[str, str]) -> Settings
 
 
 def refuse_what_no_trial_takes(space: SearchSpace, fixed: Sequence[str], env: Mapping[str, str]) -> None:
-    """Raise SettingsError for a value of ``space`` that does not go with what is ``fixed``, before a trial meets it."""
-    for name, allowed in space.items():
-        for value in allowed.values if isinstance(allowed, Choice) else (allowed.low, allowed.high):
-            try:
-                settings_of_trials([*fixed, f"{flag(name)}={value}"], env)
-            except SettingsError as error:
-                raise SettingsError(
-                    f"{flag(name)} can't be searched beside these settings",
-                    expected="such that go with all of its values",
-                    received=f"of {value}: {error}",
-                    do=f"change them, or give {flag(name)} too, which then isn't searched",
-                ) from error
+    """Raise SettingsError for values of ``space`` that do not go with what is ``fixed``, before a trial meets them.
+
+    Each value is tried, and each two of different settings: of two that disagree, one may matter with the other only.
+    """
+    values = [
+        [(name, value) for value in (allowed.values if isinstance(allowed, Choice) else (allowed.low, allowed.high))]
+        for name, allowed in space.items()
+    ]
+    for count in (1, 2):
+        for settings in combinations(values, count):
+            for chosen in product(*settings):
+                refuse_what_it_does_not_take(chosen, fixed, env)
+
+
+def refuse_what_it_does_not_take(
+    chosen: Sequence[tuple[str, object]], fixed: Sequence[str], env: Mapping[str, str]
+) -> None:
+    """Raise SettingsError where the values ``chosen``, by name, do not go with what is ``fixed``."""
+    try:
+        settings_of_trials([*fixed, *(f"{flag(name)}={value}" for name, value in chosen)], env)
+    except SettingsError as error:
+        names = " and ".join(flag(name) for name, _ in chosen)
+        raise SettingsError(
+            f"{names} can't be searched beside these settings",
+            expected="such that go with all values of the search",
+            received=f"of {' and '.join(str(value) for _, value in chosen)}: {error}",
+            do=f"change them, or give {names} too, to search the others",
+        ) from error
 
 
 def send(options: Options, space: SearchSpace, env: Mapping[str, str]) -> int:
