@@ -14,19 +14,16 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from itertools import combinations, product
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from trainer import logs
-from trainer.cloud.search_space import SEARCH_SPACE, Choice, SearchSpace
-from trainer.commandline import flag, read_flags
+from trainer.cloud.search_space import SearchSpace
 from trainer.ending import raise_if_interrupted, run_command
 from trainer.errors import SettingsError, StorageError, TrainingError
-from trainer.fields import as_text
-from trainer.settings import FIELDS, Settings
-from trainer.settings import parse as parse_settings
+from trainer.settings import Settings
 from trainer.tune.commandline import TRIALS, WORKERS, Options, parse
+from trainer.tune.fixed import left_to_search, reference_values, refuse_what_no_trial_takes, settings_of_trials
 
 if TYPE_CHECKING:
     from optuna import Study, Trial
@@ -35,8 +32,6 @@ if TYPE_CHECKING:
     from trainer.tune.trials import TrialProcess
 
 POLL_SECONDS = 0.2
-#: Each trial has its own places, and publishes nothing.
-_NOT_FOR_TRIALS = ("output_dir", "checkpoint_dir", "tensorboard_dir", "register_model")
 
 log = logging.getLogger("trainer.tune")
 
@@ -55,59 +50,6 @@ def main(argv: Sequence[str] | None = None, env: Mapping[str, str] | None = None
         return 0
 
     return run_command("trainer.tune", argv, parse, act)
-
-
-def left_to_search(fixed: Sequence[str]) -> SearchSpace:
-    """The search space without what the flags of every trial fix. Raises SettingsError for what no trial may have."""
-    given, _ = read_flags(fixed, FIELDS)
-    for name in _NOT_FOR_TRIALS:
-        if name in given:
-            do = "leave it out, and give it to the best trial's command"
-            raise SettingsError(
-                "settings of trials", expected="none of places or of publishing", received=flag(name), do=do
-            )
-    space = {name: values for name, values in SEARCH_SPACE.items() if name not in given}
-    if not space:
-        do = "leave one of them out"
-        raise SettingsError("nothing is left to search", expected="a searched setting", received="all given", do=do)
-    return space
-
-
-def settings_of_trials(fixed: Sequence[str], env: Mapping[str, str]) -> Settings:
-    """As every trial has them, but for what is searched. Raises SettingsError."""
-    ours = {name: value for name, value in env.items() if not name.startswith(("AIP_", "CLUSTER_SPEC", "CLOUD_ML_"))}
-    return parse_settings([*fixed, "--validation-only"], ours)
-
-
-def refuse_what_no_trial_takes(space: SearchSpace, fixed: Sequence[str], env: Mapping[str, str]) -> None:
-    """Raise SettingsError for values of ``space`` that do not go with what is ``fixed``, before a trial meets them.
-
-    Each value is tried, and each two of different settings: of two that disagree, one may matter with the other only.
-    """
-    values = [
-        [(name, value) for value in (allowed.values if isinstance(allowed, Choice) else (allowed.low, allowed.high))]
-        for name, allowed in space.items()
-    ]
-    for count in (1, 2):
-        for settings in combinations(values, count):
-            for chosen in product(*settings):
-                refuse_what_it_does_not_take(chosen, fixed, env)
-
-
-def refuse_what_it_does_not_take(
-    chosen: Sequence[tuple[str, object]], fixed: Sequence[str], env: Mapping[str, str]
-) -> None:
-    """Raise SettingsError where the values ``chosen``, by name, do not go with what is ``fixed``."""
-    try:
-        settings_of_trials([*fixed, *(f"{flag(name)}={value}" for name, value in chosen)], env)
-    except SettingsError as error:
-        names = " and ".join(flag(name) for name, _ in chosen)
-        raise SettingsError(
-            f"{names} can't be searched beside these settings",
-            expected="such that go with all values of the search",
-            received=f"of {' and '.join(str(value) for _, value in chosen)}: {error}",
-            do=f"change them, or give {names} too, to search the others",
-        ) from error
 
 
 def send(options: Options, space: SearchSpace, env: Mapping[str, str]) -> int:
@@ -281,15 +223,6 @@ def alone_in(folder: Path) -> Iterator[TextIO]:
                 do="wait for its end, or choose another folder",
             ) from error
         yield lock
-
-
-def reference_values(space: SearchSpace, base: Settings) -> dict[str, str | float]:
-    """What the settings say without a search, where it lies within ``space``; else {}."""
-    values = {
-        name: as_text(getattr(base, name)) if isinstance(allowed, Choice) else getattr(base, name)
-        for name, allowed in space.items()
-    }
-    return values if all(space[name].holds(value) for name, value in values.items()) else {}
 
 
 def _require_optuna() -> None:
