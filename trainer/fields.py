@@ -1,6 +1,7 @@
 """What a field of `Settings` may hold, beyond pydantic's own types, and what is said of it to people."""
 
 import os.path
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,9 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic.fields import FieldInfo
+
+#: What ``trainer.storage`` opens, which is not imported for the sake of ``--help``.
+_BUCKET_PLACE = re.compile(r"gs://[a-z0-9][a-z0-9._-]{1,220}[a-z0-9](/(?!\.{1,2}(/|$))[^/\x00-\x1f]+)*")
 
 
 @dataclass(frozen=True)
@@ -50,12 +54,11 @@ def _boolean(raw: object) -> object:
 
 
 def _place(text: str) -> str:
-    scheme, separator, path = text.partition("://")
-    if not separator:
+    if "://" not in text:
         return _expanded(text)
-    if scheme != "gs" or not path or path.startswith("/"):
+    if not _BUCKET_PLACE.fullmatch(place := text.rstrip("/")):
         raise ValueError(text)
-    return text.rstrip("/")
+    return place
 
 
 def _local(raw: object) -> Path:
@@ -84,6 +87,12 @@ Widths = Annotated[
     Form("N,N,…", "1 to 4 comma-separated values, each an integer ≥ 1"),
 ]
 Text = Annotated[str, Field(pattern=r"\S"), Form("TEXT", "a text that is not empty")]
+#: As ``trainer.release`` has it: also a Vertex AI model id.
+ModelName = Annotated[
+    str,
+    Field(pattern=r"^[a-z][a-z0-9_-]{0,62}$"),
+    Form("NAME", "at most 63 of a-z, 0-9, '-', '_', the first a letter"),
+]
 #: Of Vertex AI Experiments: the id of a run there is this, a dash, and the run id, of 128 characters at most.
 ExperimentName = Annotated[
     str,

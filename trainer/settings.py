@@ -20,7 +20,21 @@ from trainer import origins
 from trainer.agreement import disagreements
 from trainer.commandline import describe, flag, table
 from trainer.errors import SettingsError
-from trainer.fields import About, ExperimentName, Folder, Form, Place, Real, Switch, Text, Whole, Widths, about, as_text
+from trainer.fields import (
+    About,
+    ExperimentName,
+    Folder,
+    Form,
+    ModelName,
+    Place,
+    Real,
+    Switch,
+    Text,
+    Whole,
+    Widths,
+    about,
+    as_text,
+)
 from trainer.presets import Preset
 
 #: Set by Vertex AI in every job, or in every job with a baseOutputDirectory.
@@ -174,7 +188,7 @@ class Settings(BaseModel):
     """register the model at the end, as python -m trainer.registry does; exit code 7 if a gate refuses it"""
     registry_root: Annotated[Place, _release(environment="TRAINER_REGISTRY_ROOT", later="registry")] = "registry"
     """where the registry is"""
-    registry_name: Annotated[Text, _release()] = "custom-cnn"
+    registry_name: Annotated[ModelName, _release()] = "custom-cnn"
     """of the model, in the registry"""
     gates: Annotated[_File, _release(later="the package's own")] = None
     """YAML with other thresholds of the gates; see docs/gates.md"""

@@ -79,7 +79,7 @@ RIGHT = [
     ("cpu", {"serviceAccount": "my-project@appspot.gserviceaccount.com", "enableWebAccess": False}, {}),
     ("cpu", {"persistentResourceId": "pool-1", f"{POOL}.diskSpec.bootDiskSizeGb": "200"}, {}),
     ("cpu", {"pscInterfaceConfig": {"networkAttachment": "projects/1/regions/us-central1/networkAttachments/a"}}, {}),
-    ("cpu", {ARGS: ["--epochs", "3", "--filters", "8,8", "--registry-name", "a name with blanks"]}, {}),
+    ("cpu", {ARGS: ["--epochs", "3", "--filters", "8,8", "--public-key", "/gcs/my-bucket/a name.pem"]}, {}),
     ("cpu", {f"{POOL}.containerSpec.command": ["python", "-P", "-m", "trainer.task"], ARGS: ["--epochs=3"]}, {}),
     ("cpu", {f"{POOL}.containerSpec": GONE, f"{POOL}.pythonPackageSpec": {
         "executorImageUri": "us-docker.pkg.dev/vertex-ai/training/pytorch-xla.2-4.py310:latest",

@@ -29,7 +29,7 @@ def job(capsys, monkeypatch, tmp_path):
     [
         (["--gates", "none.yaml"], {}, 2, "none.yaml can't be read"),
         (["--gates", "wrong.yaml"], {}, 2, "absolute.nonesuch is unknown"),
-        (["--registry-name", "Custom CNN"], {}, 2, "not a usable name for a registered model"),
+        (["--registry-name", "Custom CNN"], {}, 2, "--registry-name – expected at most 63 of"),
         (["--signing-key", "wrong.yaml"], {}, 2, "wrong.yaml"),
         ([], {"TRAINER_SIGNING_KEY": "signing.key", "TRAINER_PUBLIC_KEY": "other.pub"}, 7, "key"),
         (["--vertex-project", "p"], {}, 2, "Vertex AI needs both"),

@@ -1,11 +1,16 @@
+from pathlib import Path
 from typing import Annotated, Literal
 
 import pytest
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from trainer.fields import Folder, Place, Real, Switch, Whole, Widths, as_text, form
+from trainer.cloud.jobspec import is_place
+from trainer.errors import SettingsError, StorageError
+from trainer.fields import Folder, ModelName, Place, Real, Switch, Whole, Widths, as_text, form
+from trainer.release.store import Registry
 from trainer.settings import Settings
+from trainer.storage import open_folder
 
 Positive = Annotated[Whole, Field(ge=1)]
 Above = Annotated[Real, Field(gt=0)]
@@ -92,3 +97,41 @@ EXPECTED = [
 @pytest.mark.parametrize(("kind", "expected"), EXPECTED)
 def test_the_expectation_names_every_bound(kind, expected):
     assert form(FieldInfo.from_annotation(kind)).expected == expected
+
+
+PLACES = ["gs://bucket", "gs://bucket/", "gs://bucket/a b/ö.d", "gs://b-b_b.b/..a", "gs://" + "b" * 222 + "/a"]
+NO_PLACES = [
+    *("gs://b", "gs://Bucket/a", "gs://-bucket/a", "gs://bucket-/a", "gs://" + "b" * 223, "gs:///a"),
+    *("gs://bucket/a//b", "gs://bucket//a", "gs://bucket/./a", "gs://bucket/a/..", "gs://bucket/a\nb"),
+]
+
+
+@pytest.mark.parametrize("place", [*PLACES, *NO_PLACES])
+def test_a_place_is_what_storage_opens_and_preflight_lets_pass(place: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STORAGE_EMULATOR_HOST", "http://127.0.0.1:9")
+    opened = taken = True
+    try:
+        open_folder(place)
+    except StorageError:
+        opened = False
+    try:
+        read(Place, place)
+    except ValidationError:
+        taken = False
+    assert (opened, taken) == (place in PLACES,) * 2
+    if not taken:
+        assert not is_place(place)
+
+
+@pytest.mark.parametrize("name", ["m", "custom-cnn_2", "m" * 63, "", "Custom", "1m", "m" * 64, "a b", "m.m"])
+def test_a_models_name_is_what_the_registry_takes(name: str, tmp_path: Path) -> None:
+    registered = taken = True
+    try:
+        Registry(open_folder(tmp_path), name, who="a test")
+    except SettingsError:
+        registered = False
+    try:
+        read(ModelName, name)
+    except ValidationError:
+        taken = False
+    assert registered == taken

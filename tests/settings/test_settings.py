@@ -147,8 +147,11 @@ TOGETHER = [
     (["--output-dir", "a", "--checkpoint-dir", "a"], "--checkpoint-dir – expected another place"),
     (["--output-dir", "a", "--checkpoint-dir", "./b/../a/"], "--checkpoint-dir – expected another place"),
     (["--output-dir", "a", "--checkpoint-dir", "a/checkpoints"], "--checkpoint-dir – expected another place"),
-    (["--output-dir", "gs://b/m/", "--tensorboard-dir", "gs://b/m/logs"], "--tensorboard-dir – expected another place"),
-    (["--output-dir", "gs://b"], "--output-dir – expected a folder in it"),
+    (
+        ["--output-dir", "gs://bucket-b/m/", "--tensorboard-dir", "gs://bucket-b/m/logs"],
+        "--tensorboard-dir – expected another place",
+    ),
+    (["--output-dir", "gs://bucket-b"], "--output-dir – expected a folder in it"),
     (["--output-dir", "/"], "--output-dir – expected a folder in it"),
 ]
 
@@ -161,7 +164,13 @@ def test_values_that_contradict_each_other_are_refused(argv, message):
 
 @pytest.mark.parametrize(
     ("output", "beside"),
-    [("a", "ab"), ("a/model", "a"), ("gs://b/m", "gs://b/m2"), ("gs://b/m", "/b/m"), ("gs://b/m", "gs://c/m/x")],
+    [
+        ("a", "ab"),
+        ("a/model", "a"),
+        ("gs://bucket-b/m", "gs://bucket-b/m2"),
+        ("gs://bucket-b/m", "/b/m"),
+        ("gs://bucket-b/m", "gs://bucket-c/m/x"),
+    ],
 )
 def test_places_beside_the_model_are_taken(output, beside):
     assert parse(["--output-dir", output, "--checkpoint-dir", beside], {}).checkpoint_dir == beside
@@ -184,7 +193,7 @@ def test_checkpoints_lie_beside_the_model(output, checkpoints):
 
 
 def test_a_checkpoint_dir_that_was_given_is_taken():
-    assert Settings(checkpoint_dir="gs://b/c").resolved_checkpoint_dir("ID") == "gs://b/c"
+    assert Settings(checkpoint_dir="gs://bucket-b/c").resolved_checkpoint_dir("ID") == "gs://bucket-b/c"
 
 
 IRRELEVANT = {

@@ -20,6 +20,7 @@ POOL, MACHINE = "workerPoolSpecs.0", "workerPoolSpecs.0.machineSpec"
 IMAGE, ARGS, ENV = (f"{POOL}.containerSpec.{part}" for part in ("imageUri", "args", "env"))
 STUDY, PARAMETER = "studySpec", "studySpec.parameters.0"
 OURS = "us-central1-docker.pkg.dev/my-project/trainer/train-cpu"
+REGISTRAR = "model-registry@my-project.iam.gserviceaccount.com"
 REGISTRY = ["--register", "--registry-root=gs://my-bucket/registry"]
 
 
@@ -181,6 +182,8 @@ WRONG = [
     Wrong("flags", "cpu", {ENV: env("KERAS_BACKEND", "torch")}, ("KERAS_BACKEND", "tensorflow, jax", "received torch")),
     # the trainer's flags
     Wrong("flags", "cpu", {f"{ARGS}.1": "--epochz=3"}, ("containerSpec.args", "--epochz", "did you mean --epochs?")),
+    Wrong("flags", "cpu", {f"{ARGS}.1": "--output-dir=gs://my-bucket/a//b"}, ("--output-dir", "gs://bucket/prefix")),
+    Wrong("flags", "cpu", {f"{ARGS}.1": "--registry-name=My CNN"}, ("--registry-name", "received My CNN")),
     Wrong("flags", "cpu", {f"{ARGS}.1": "--epochs=0"}, ("an integer ≥ 1", "received 0")),
     Wrong("flags", "cpu", {f"{ARGS}.0": "--preset=slow"}, ("--preset", "quick", "received slow")),
     Wrong("flag-words", "cpu", {f"{ARGS}.1": "--epochs 3"}, ("one word to each line", "write --epochs=3")),
@@ -208,12 +211,17 @@ WRONG = [
           ("--registry-root", "gs://BUCKET/registry")),
     Wrong("register-account", "cpu", {ARGS: REGISTRY, "serviceAccount": GONE}, ("received nothing", "model-registry@")),
     Wrong("register-account", "cpu", {ARGS: REGISTRY}, ("received model-training@my-project", "may register")),
+    Wrong("register-mirror", "cpu", {ARGS: [*REGISTRY, "--vertex-project=mine"], "serviceAccount": REGISTRAR},
+          ("received --vertex-project=mine", "name the other too")),
     # running
     Wrong("output-missing", "cpu", {"baseOutputDirectory": GONE},
           ("AIP_MODEL_DIR", "resubmitted", "gs://BUCKET/jobs/cpu/RUN")),
     Wrong("output-form", "cpu", {"baseOutputDirectory.outputUriPrefix": "my-bucket/x"},
           ("gs://bucket/prefix", "my-bucket/x")),
     Wrong("output-form", "cpu", {"baseOutputDirectory.outputUriPrefix": "gs://"}, ("received gs://",)),
+    Wrong("output-form", "cpu", {"baseOutputDirectory.outputUriPrefix": "gs://my-bucket//x"}, ("gs://my-bucket//x",)),
+    Wrong("output-form", "cpu", {"baseOutputDirectory.outputUriPrefix": "gs://my-bucket/x//"}, ("gs://my-bucket/x//",)),
+    Wrong("output-form", "cpu", {"baseOutputDirectory.outputUriPrefix": "gs://my-bucket/../x"}, ("without empty",)),
     Wrong("output-form", "cpu", {"baseOutputDirectory.outputUriPrefix": "s3://my-bucket/x"}, ("received s3://",)),
     Wrong("output-form", "cpu", {"baseOutputDirectory.outputUriPrefix": "gs://my-bucket/$(date +%s)"},
           ("$(date", "nothing is filled in")),

@@ -20,7 +20,7 @@ PLACEHOLDERS = {
     "BUCKET": "--set bucket=NAME",
     "RUN": "--set run=NAME",
 }
-_PLACE = re.compile(r"gs://[a-z0-9][a-z0-9._-]{1,220}[a-z0-9](/[^\s?#*\[\]${}]*)?")
+_PLACE = re.compile(r"gs://[a-z0-9][a-z0-9._-]{1,220}[a-z0-9](/(?!\.{1,2}(/|$))[^\s?#*\[\]${}/]+)*")
 _PLACEHOLDER = re.compile(rf"\b({'|'.join(PLACEHOLDERS)})\b")
 
 #: The fields of a CustomJobSpec.
@@ -73,10 +73,10 @@ class Job:
 
     @property
     def output(self) -> str:
-        """``baseOutputDirectory`` without trailing slash; empty if there is none."""
+        """``baseOutputDirectory`` without a trailing slash; empty if there is none."""
         directory = self.spec.get("baseOutputDirectory")
         prefix = directory.get("outputUriPrefix") if isinstance(directory, dict) else None
-        return prefix.rstrip("/") if isinstance(prefix, str) else ""
+        return prefix.removesuffix("/") if isinstance(prefix, str) else ""
 
 
 def find(name: str, folder: Path) -> Path:

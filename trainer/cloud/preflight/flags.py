@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from trainer.cloud.jobspec import Job, is_place
+from trainer.cloud.jobspec import Job, fill, is_place
 from trainer.cloud.preflight.containers import (
     ENTRY_POINT,
     container_of,
@@ -61,7 +61,9 @@ def arguments_of(pool: dict[str, Any]) -> list[str]:
 
 
 def read(job: Job, pool: dict[str, Any], read_flags: ReadFlags) -> Flags:
-    return read_flags(arguments_of(pool), replica_environment(job, environment_of(pool)))
+    # That a bucket is still left open is told elsewhere; here it is any bucket.
+    arguments = fill(arguments_of(pool), {"BUCKET": "bucket"})
+    return read_flags(arguments, replica_environment(job, environment_of(pool)))
 
 
 def replica_environment(job: Job, given: Mapping[str, str]) -> dict[str, str]:
@@ -170,6 +172,11 @@ def _registration(job: Job, path: str, values: Mapping[str, Any]) -> Iterator[Fi
         expected = "gs://bucket/prefix: a replica's disk is gone when it ends"
         received, do = str(values["registry_root"]), "add --registry-root=gs://BUCKET/registry"
         yield Finding("local-registry", f"{path} --registry-root", expected, received, do)
+    project, region = values["vertex_project"], values["vertex_region"]
+    if bool(project) != bool(region):
+        received = f"--vertex-project={project}" if project else f"--vertex-region={region}"
+        expected, do = "--vertex-project and --vertex-region, or neither", "name the other too, or leave it out"
+        yield Finding("register-mirror", path, expected, received, do)
 
 
 def _is_spot(job: Job) -> bool:

@@ -60,9 +60,10 @@ FROM_THE_FILE = {
     "local-output": "model, checkpoints and event files do not go to the replica's own disk",
     "local-registry": "nor does the registry",
     "register-account": "a job that registers has a service account that may, model-registry",
+    "register-mirror": "with Vertex AI's registry to follow ours, both its project and its region are named",
     # running
     "output-missing": "baseOutputDirectory is there, so that a resubmitted job finds its checkpoints",
-    "output-form": "it is gs://bucket/prefix",
+    "output-form": "it is gs://bucket/prefix, without empty parts or ..",
     "service-account-form": "the service account is the address of one",
     "timeout-missing": "there is a timeout: Vertex AI's own is 7 days",
     "timeout-range": "it is 2 minutes to 7 days",

@@ -39,7 +39,9 @@ def _output(job: Job) -> Iterator[Finding]:
         yield Finding("output-missing", what, expected, "", f"write gs://BUCKET/jobs/{job.name}/RUN")
     elif not open_placeholders(job.output) and not is_place(job.output):
         do = f"write it like that; nothing is filled in but {', '.join(PLACEHOLDERS)}"
-        yield Finding("output-form", what, "gs://bucket/prefix", text(given.get("outputUriPrefix")), do)
+        yield Finding(
+            "output-form", what, "gs://bucket/prefix, without empty parts or ..", text(given.get("outputUriPrefix")), do
+        )
 
 
 def _account(job: Job) -> Iterator[Finding]:
