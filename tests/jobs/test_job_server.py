@@ -6,7 +6,6 @@ import pytest
 import requests
 from google.api_core import exceptions as api
 from google.cloud.aiplatform_v1 import JobServiceClient
-from google.cloud.aiplatform_v1.types import CustomJob
 
 from tests.support.job_files import job
 from tests.support.job_server import JobServer
@@ -58,15 +57,18 @@ def test_an_unknown_job_is_not_found(client: JobServiceClient) -> None:
         client.get_custom_job(name=f"{PARENT}/customJobs/7")
 
 
-def test_a_listing_filters_by_label_turns_pages_and_refuses_other_filters(client: JobServiceClient) -> None:
-    for run in ("a", "b", "a", "a", "a", "a"):
-        made = CustomJob(message(job("cpu")))
-        made.labels = {"run": run}
-        client.create_custom_job(parent=PARENT, custom_job=made)
-    found = client.list_custom_jobs(request={"parent": PARENT, "filter": 'labels.run="a"'})
-    assert [item.name.rpartition("/")[2] for item in found] == ["1", "3", "4", "5", "6"]
-    with pytest.raises(api.BadRequest):
-        list(client.list_custom_jobs(request={"parent": PARENT, "filter": "state=RUNNING"}))
+def test_a_listing_leaves_out_states_turns_pages_and_refuses_other_filters(
+    server: JobServer, client: JobServiceClient
+) -> None:
+    for state in ("RUNNING", "FAILED", "PENDING", "QUEUED", "RUNNING", "SUCCEEDED", "RUNNING"):
+        server.next_job(state)
+        client.create_custom_job(parent=PARENT, custom_job=message(job("cpu")))
+    ended = 'state!="JOB_STATE_FAILED" AND state!="JOB_STATE_SUCCEEDED"'
+    found = client.list_custom_jobs(request={"parent": PARENT, "filter": ended})
+    assert [item.name.rpartition("/")[2] for item in found] == ["1", "3", "4", "5", "7"]
+    for other in ("", "state=RUNNING", 'labels.run="a"', f"{ended} OR labels.a:*"):
+        with pytest.raises(api.BadRequest):
+            list(client.list_custom_jobs(request={"parent": PARENT, "filter": other}))
 
 
 def test_a_fault_may_hit_before_or_after_the_effect(server: JobServer, client: JobServiceClient) -> None:

@@ -1,4 +1,4 @@
-"""What preflight asks the project: bucket, image, quota, other jobs of the same run."""
+"""What preflight asks the project: bucket, image, quota, other jobs that write to the same place."""
 
 import re
 
@@ -15,17 +15,18 @@ from trainer.cloud.preflight import project
 from trainer.cloud.preflight.rules import FROM_THE_PROJECT
 from trainer.errors import StorageError
 
-BUCKET = {"baseOutputDirectory.outputUriPrefix": "gs://my-project-trainer/jobs/cpu/first"}
+PLACE = "baseOutputDirectory.outputUriPrefix"
+BUCKET = {PLACE: "gs://my-project-trainer/jobs/cpu/first"}
 QUOTA = "aiplatform.googleapis.com/custom_model_training_"
 SERVICES = ("artifactregistry", "serviceusage", "logging")
 
 pytestmark = pytest.mark.usefixtures("server", "buckets")
 
 
-def ask(server: JobServer, asked: Job) -> project.Answers:
+def ask(server: JobServer, asked: Job, model: str = "") -> project.Answers:
     service = JobService("my-project", asked.region, endpoint=server.url)
     rest = GoogleRest(dict.fromkeys(SERVICES, server.url))
-    return project.check(asked, rest, lambda: service.active(asked))
+    return project.check(asked, rest, lambda: service.active(asked), model=model)
 
 
 def rules(answers: project.Answers) -> list[str]:
@@ -50,11 +51,14 @@ def test_a_missing_bucket_image_and_quota_are_told_at_once(server: JobServer) ->
     assert "custom_model_training_cpus – expected at least 4 in us-central1 – received 3" in lines[2]
 
 
-def test_a_bucket_that_may_not_be_read(server: JobServer, buckets: StorageServer) -> None:
+def test_a_bucket_that_may_not_be_read_is_said_and_stops_nothing(server: JobServer, buckets: StorageServer) -> None:
     buckets.forbid("my-project-trainer")
-    answers = ask(server, job("cpu", BUCKET))
-    assert rules(answers) == ["bucket"]
-    assert "403" in str(answers.findings[0])
+    answers = ask(server, job("cpu", BUCKET), "gs://my-project-trainer/jobs/cpu/first/model")
+    assert rules(answers) == []
+    assert len(answers.unchecked) == 2
+    for line in answers.unchecked:
+        assert "denies access" in line
+        assert line.endswith("ask for roles/storage.objectViewer and .bucketViewer on the bucket")
 
 
 def test_an_image_is_looked_for_by_its_digest_too(server: JobServer) -> None:
@@ -85,13 +89,16 @@ def test_spot_accelerators_replicas_and_parallel_trials_count_against_their_quot
     assert project.demands(job("tuning")) == {f"{prefix}cpus": 8}
 
 
-def test_a_job_of_the_same_run_at_work_stops_a_second(server: JobServer) -> None:
+def test_a_job_at_work_stops_a_second_that_would_write_to_its_place(server: JobServer) -> None:
     asked = job("cpu", BUCKET, labels={"run": "first"})
+    elsewhere = job("cpu", {PLACE: "gs://my-project-trainer/jobs/gpu-l4/first"}, labels={"run": "first"})
     service = JobService("my-project", "us-central1", endpoint=server.url)
     server.next_job("RUNNING")
     name = service.create(asked)
-    answers = ask(server, asked)
-    assert rules(answers) == ["already-running"]
+    assert rules(ask(server, elsewhere)) == []
+    for same in (BUCKET[PLACE], f"{BUCKET[PLACE]}/"):
+        answers = ask(server, job("cpu", {PLACE: same}, labels={"run": "another"}))
+        assert rules(answers) == ["already-running"]
     assert f"received {name}" in str(answers.findings[0])
     place = "1 --project=my-project --region=us-central1"
     for words in (f"follow it: gcloud ai custom-jobs stream-logs {place}", f"gcloud ai custom-jobs cancel {place}"):
@@ -105,7 +112,14 @@ def test_the_model_of_this_run_is_trained_once(server: JobServer) -> None:
 
     bucket = storage.Client(project="my-project").bucket("my-project-trainer")
     bucket.blob("jobs/cpu/first/model/manifest.json").upload_from_string("{}")
-    assert rules(ask(server, job("cpu", BUCKET))) == ["already-done"]
+    assert rules(ask(server, job("cpu", BUCKET), "gs://my-project-trainer/jobs/cpu/first/model")) == ["already-done"]
+    for other in ("", "/gcs/my-project-trainer/jobs/cpu/first/model", "gs://my-project-trainer/jobs/cpu/second/model"):
+        assert rules(ask(server, job("cpu", BUCKET), other)) == []
+
+
+def test_the_bucket_of_a_model_that_goes_elsewhere_is_looked_for_too(server: JobServer) -> None:
+    answers = ask(server, job("cpu", BUCKET), "gs://nobodys-bucket/model")
+    assert [str(found).partition(" –")[0] for found in answers.findings] == ["the bucket nobodys-bucket"]
 
 
 def test_what_can_not_be_asked_is_said_and_stops_nothing(server: JobServer) -> None:

@@ -184,7 +184,7 @@ def test_the_same_command_again_meets_the_job_at_work(somebody: JobServer, capfd
     somebody.next_job("RUNNING")
     assert submit("cpu", "--no-follow") == 0
     assert submit("cpu", "--no-follow") == 5
-    assert "jobs of the same run – expected none at work" in capfd.readouterr().err
+    assert re.search(r"jobs that write to gs://\S+ – expected none at work", capfd.readouterr().err)
 
 
 def test_a_model_that_is_there_is_not_trained_again_but_may_still_be_registered(
@@ -201,6 +201,18 @@ def test_a_model_that_is_there_is_not_trained_again_but_may_still_be_registered(
     assert "the model of this run – expected no such model yet" in capfd.readouterr().err
     assert submit(*words, "--register", "--registry-root=gs://my-project-trainer/registry") == 0
     assert len(somebody.state.jobs) == 1
+    elsewhere = "--output-dir=gs://my-project-trainer/jobs/cpu/again/model"
+    assert submit("cpu", "--no-follow", "--", elsewhere) == 5
+    assert "the model of this run – expected no such model yet" in capfd.readouterr().err
+
+
+@pytest.mark.usefixtures("somebody")
+def test_the_end_names_the_models_own_place_and_none_where_there_is_none(capfd: pytest.CaptureFixture[str]) -> None:
+    elsewhere = "gs://my-project-trainer/jobs/mine/model"
+    assert submit("cpu", "--", f"--output-dir={elsewhere}") == 0
+    assert capfd.readouterr().out.splitlines()[-1] == f"done: {elsewhere}"
+    assert submit("cpu", "--", "--validation-only") == 0
+    assert capfd.readouterr().out.splitlines()[-1].startswith("done: gcloud ai custom-jobs describe")
 
 
 def test_a_lost_answer_is_not_asked_for_again(somebody: JobServer, capfd: pytest.CaptureFixture[str]) -> None:

@@ -225,12 +225,13 @@ def look(state: State, name: str) -> dict[str, Any]:
 
 
 def list_jobs(state: State, parent: str, kind: str, query: dict[str, str]) -> dict[str, Any]:
-    """Filters by one label, as ``labels.run="x"``; anything else is refused, so that no filter is silently ignored."""
-    match = re.fullmatch(r'labels\.(\w+)="([^"]*)"', query.get("filter", ""))
-    if match is None:
+    """Leaves out states, as ``state!="A" AND state!="B"``; any other filter is refused, so that none is ignored."""
+    matches = [re.fullmatch(r'state!="(JOB_STATE_\w+)"', part) for part in query.get("filter", "").split(" AND ")]
+    if not all(matches):
         raise ServiceError(400, "INVALID_ARGUMENT", f"Invalid filter: {query.get('filter')}")
+    left_out = [match[1] for match in matches if match]
     names = [name for name in state.jobs if name.startswith(f"{parent}/{kind}/")]
-    found = [name for name in names if state.jobs[name].message.labels.get(match[1]) == match[2]]
+    found = [name for name in names if f"JOB_STATE_{state.jobs[name].now}" not in left_out]
     start = int(query.get("pageToken") or 0)
     page = [_shown(job, job.now) for job in map(state.jobs.__getitem__, found[start : start + _PAGE])]
     following = {"nextPageToken": str(start + _PAGE)} if start + _PAGE < len(found) else {}

@@ -19,6 +19,7 @@ SUCCEEDED = "JOB_STATE_SUCCEEDED"
 _ENDED = (
     *(SUCCEEDED, "JOB_STATE_FAILED", "JOB_STATE_CANCELLED", "JOB_STATE_EXPIRED", "JOB_STATE_PARTIALLY_SUCCEEDED"),
 )
+_AT_WORK = " AND ".join(f'state!="{state}"' for state in _ENDED)
 
 
 @dataclass(frozen=True)
@@ -73,14 +74,19 @@ class JobService:
         return JobState(job.state.name, job.error.message)
 
     def active(self, job: Job) -> list[str]:
-        """The names of jobs with the same label ``run`` that have not ended."""
+        """The names of jobs of the same kind that have not ended, and write to the place of this one."""
         listing = self._client.list_custom_jobs
         if job.is_tuning:
             listing = self._client.list_hyperparameter_tuning_jobs
-        request = {"parent": self._parent, "filter": f'labels.run="{job.labels.get("run", "")}"'}
+        request = {"parent": self._parent, "filter": _AT_WORK}
         with google_errors(self._parent, JOBS):
             found = list(listing(request, timeout=REQUEST_SECONDS, retry=patience(RETRY_SECONDS)))
-        return [item.name for item in found if item.state.name not in _ENDED]
+        specs = {item.name: item.trial_job_spec if job.is_tuning else item.job_spec for item in found}
+        return [
+            name
+            for name, spec in specs.items()
+            if spec.base_output_directory.output_uri_prefix.removesuffix("/") == job.output
+        ]
 
 
 def message(job: Job) -> Any:

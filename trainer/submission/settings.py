@@ -28,6 +28,12 @@ def settings_of(job: Job) -> Mapping[str, Any]:
     return flags_of_jobs.read(job, job.first_pool, read_flags).values
 
 
+def model_place(job: Job) -> str:
+    """Where the job's model will be; empty where it makes none, or one for each trial."""
+    values = settings_of(job)
+    return "" if job.is_tuning or values["validation_only"] else str(values["output_dir"])
+
+
 def run_name(flags: Flags, arguments: Sequence[str], code: Sequence[str]) -> str:
     """Names what comes out: the same settings and ``code`` find their checkpoints, others never get in their way.
 

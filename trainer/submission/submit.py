@@ -93,10 +93,11 @@ def _by_digest(job: "Job", rest: "GoogleRest | None") -> dict[str, str]:
 
 def _ask_project(job: "Job", rest: "GoogleRest", service: "JobService") -> Sequence[object]:
     from trainer.cloud.preflight import project
-    from trainer.submission.settings import settings_of
+    from trainer.submission.settings import model_place, settings_of
 
-    registers = bool(settings_of(job)["register_model"])
-    answers = project.check(job, rest, lambda: service.active(job), registers=registers)
+    # With a model that is there, what registers has that left to do.
+    model = "" if settings_of(job)["register_model"] else model_place(job)
+    answers = project.check(job, rest, lambda: service.active(job), model=model)
     for line in answers.unchecked:
         _say(f"not checked: {line}")
     return answers.findings
@@ -123,6 +124,7 @@ def _send(job: "Job", rest: "GoogleRest", service: "JobService", options: Namesp
     from trainer.cloud import job_calls
     from trainer.cloud.follow import follow
     from trainer.cloud.job_logs import JobLogs
+    from trainer.submission.settings import model_place
 
     name = service.create(job)
     number = name.rpartition("/")[2]
@@ -138,7 +140,7 @@ def _send(job: "Job", rest: "GoogleRest", service: "JobService", options: Namesp
         what, received = f"the job {number} can't be followed any longer", str(error)
         raise StorageError(what, expected="an answer", received=received, do=goes_on) from error
     if end.succeeded:
-        _say(f"done: {job_calls.about(job, 'describe', name) if job.is_tuning else f'{job.output}/model'}")
+        _say(f"done: {model_place(job) or job_calls.about(job, 'describe', name)}")
         return 0
     for line in end.errors:
         print(line, file=sys.stderr)

@@ -1,4 +1,4 @@
-"""What only the project can say, asked with credentials: bucket, image, quota, and other jobs of the same run."""
+"""What only the project can say, asked with credentials: bucket, image, quota, jobs that write to the same place."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -14,8 +14,13 @@ from trainer.cloud.preflight import images
 from trainer.cloud.preflight.finding import Finding, mapping, text, whole
 from trainer.contract import MANIFEST_NAME
 from trainer.errors import NotFoundError, StorageError
-from trainer.google_errors import Words, google_errors
+from trainer.google_errors import Trouble, Words, google_errors
 
+_STORAGE = Words(
+    "the storage service",
+    missing="no such object",
+    do={Trouble.DENIED: "ask for roles/storage.objectViewer and .bucketViewer on the bucket"},
+)
 _PREFIX = "custom_model_training_"
 #: Beginnings of the regions that a multi-region or a pair of regions holds.
 _AROUND = {
@@ -39,11 +44,16 @@ class Answers:
     unchecked: list[str] = field(default_factory=list)
 
 
-def check(job: Job, rest: GoogleRest, active_jobs: Callable[[], Sequence[str]], *, registers: bool = False) -> Answers:
-    """``active_jobs`` names the jobs with this one's run that have not ended yet; ``registers``: as this one does."""
+def check(job: Job, rest: GoogleRest, active_jobs: Callable[[], Sequence[str]], *, model: str = "") -> Answers:
+    """``active_jobs`` names the jobs that write to this one's place and have not ended yet.
+
+    ``model`` is the place of the model that is to come, empty where none is, or where it may be there already.
+    """
     answers = Answers()
+    buckets = dict.fromkeys(_parts(place)[0] for place in (job.output, model) if place.startswith("gs://"))
     questions: list[Callable[[], Iterator[Finding]]] = [
-        partial(_bucket, job, registers),
+        *(partial(_bucket, job, name) for name in buckets),
+        partial(_model, job, model),
         *(partial(_image, uri, rest) for uri in dict.fromkeys(images.uris(job).values())),
         *(partial(_quota, job, name, needed, rest) for name, needed in demands(job).items()),
         lambda: _active(job, active_jobs()),
@@ -71,32 +81,36 @@ def demands(job: Job) -> Counter[str]:
     return Counter({name.replace(_PREFIX, f"{_PREFIX}preemptible_"): count for name, count in needed.items()})
 
 
-def _bucket(job: Job, registers: bool) -> Iterator[Finding]:
-    from google.api_core.exceptions import Forbidden
-
-    name, _, prefix = job.output.removeprefix("gs://").partition("/")
-    with google_errors(f"the bucket {name}", Words("the storage service", missing="no such object")):
-        try:
-            yield from _bucket_findings(job, name, prefix, registers)
-        except Forbidden:
-            expected, do = "one that you may read", "ask for roles/storage.objectViewer and .bucketViewer on it"
-            yield Finding("bucket", f"the bucket {name}", expected, "403, permission denied", do)
-
-
-def _bucket_findings(job: Job, name: str, prefix: str, registers: bool) -> Iterator[Finding]:
+def _bucket(job: Job, name: str) -> Iterator[Finding]:
     from google.cloud import storage
 
-    bucket = storage.Client(project=job.project).lookup_bucket(name)
+    with google_errors(f"the bucket {name}", _STORAGE):
+        bucket = storage.Client(project=job.project).lookup_bucket(name)
     if bucket is None:
         do = "scripts/setup_gcp makes it, or --set bucket=NAME"
         yield Finding("bucket", f"the bucket {name}", "one that is there", "no such bucket", do)
+    else:
+        yield from place_findings(bucket, job.region)
+
+
+def _model(job: Job, place: str) -> Iterator[Finding]:
+    from google.cloud import storage
+
+    if not place.startswith("gs://"):
         return
-    yield from place_findings(bucket, job.region)
-    manifest = "/".join(part for part in (prefix, "model", MANIFEST_NAME) if part)
-    # With a model that is there, what registers has that left to do.
-    if not (job.is_tuning or registers) and bucket.blob(manifest).exists():
+    name, folder = _parts(place)
+    manifest = "/".join(part for part in (folder, MANIFEST_NAME) if part)
+    with google_errors(f"whether there is a model in {place}", _STORAGE):
+        is_there = storage.Client(project=job.project).bucket(name).blob(manifest).exists()
+    if is_there:
         received, do = f"gs://{name}/{manifest}", "take that model, or --set run=NAME to train it again"
         yield Finding("already-done", "the model of this run", "no such model yet", received, do)
+
+
+def _parts(place: str) -> tuple[str, str]:
+    """Bucket and prefix."""
+    bucket, _, prefix = place.removeprefix("gs://").partition("/")
+    return bucket, prefix
 
 
 def place_findings(bucket: Any, region: str) -> Iterator[Finding]:
@@ -161,4 +175,4 @@ def _limit(answer: Any, region: str) -> int | None:
 def _active(job: Job, names: Sequence[str]) -> Iterator[Finding]:
     for name in names:
         do = f"follow it: {job_calls.about(job, 'stream-logs', name)}, or {job_calls.about(job, 'cancel', name)}"
-        yield Finding("already-running", "jobs of the same run", "none at work", name, do)
+        yield Finding("already-running", f"jobs that write to {job.output}", "none at work", name, do)

@@ -88,11 +88,11 @@ FROM_THE_FILE = {
 
 #: What only the project itself can say, asked with credentials.
 FROM_THE_PROJECT = {
-    "bucket": "the bucket of baseOutputDirectory is there and can be read",
+    "bucket": "the bucket of baseOutputDirectory is there, and so is that of --output-dir",
     "bucket-region": "it lies in the job's region, or in the multi-region around it",
     "image-absent": "the image is there, under this tag or digest",
     "quota": "the quota allows so many CPUs and accelerators",
-    "already-running": "no job of the same run is at work: both would write to one place",
+    "already-running": "no job is at work that has the same baseOutputDirectory: both would write to it",
     "already-done": "the model of this run is not there already, unless the job is to register it",
 }
 
