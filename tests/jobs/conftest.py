@@ -1,12 +1,23 @@
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from tests.support.job_files import FOLDER
 from tests.support.job_server import JobServer, job_server
 from tests.support.storage_server import StorageServer, storage_server
 from trainer.cloud import follow, job_service, vertex_errors
+from trainer.submission.submit import main
 
 IMAGES = "projects/my-project/locations/us-central1/repositories/trainer/packages"
+
+
+QUOTAS = ("cpus", "g2_cpus", "nvidia_l4_gpus", "preemptible_cpus", "preemptible_nvidia_t4_gpus")
+
+
+def submit(*words: str) -> int:
+    return main(["--jobs-dir", str(FOLDER), *words], dict(os.environ))
 
 
 @pytest.fixture(autouse=True)
@@ -48,3 +59,18 @@ def nobody(monkeypatch: pytest.MonkeyPatch, tmp_path: object) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path))
     monkeypatch.setenv("NO_GCE_CHECK", "true")
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def somebody(server: JobServer, monkeypatch: pytest.MonkeyPatch) -> JobServer:
+    """Logged in to a project that has everything."""
+    for name, value in server.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("TRAINER_VERTEX_PROJECT", "my-project")
+    server.state.quotas = {f"aiplatform.googleapis.com/custom_model_training_{name}": {"": 100} for name in QUOTAS}
+    return server

@@ -1,6 +1,5 @@
 """The command: from a job file to a job of Vertex AI."""
 
-import os
 import re
 import subprocess
 import sys
@@ -11,37 +10,16 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.jobs.conftest import IMAGES
+from tests.jobs.conftest import IMAGES, submit
 from tests.support.certificates import expired_login
 from tests.support.job_files import FOLDER, NAMES
 from tests.support.job_server import JobServer, digest
 from tests.support.vertex_server import vertex_server
 from trainer.cloud import job_service
-from trainer.submission.submit import main
 
 ROOT = FOLDER.parent
-QUOTAS = ("cpus", "g2_cpus", "nvidia_l4_gpus", "preemptible_cpus", "preemptible_nvidia_t4_gpus")
 
-pytestmark = pytest.mark.usefixtures("nobody", "buckets")
-
-
-@pytest.fixture(autouse=True)
-def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-
-
-def submit(*words: str) -> int:
-    return main(["--jobs-dir", str(FOLDER), *words], dict(os.environ))
-
-
-@pytest.fixture
-def somebody(server: JobServer, monkeypatch: pytest.MonkeyPatch) -> JobServer:
-    """Logged in to a project that has everything."""
-    for name, value in server.environment.items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("TRAINER_VERTEX_PROJECT", "my-project")
-    server.state.quotas = {f"aiplatform.googleapis.com/custom_model_training_{name}": {"": 100} for name in QUOTAS}
-    return server
+pytestmark = pytest.mark.usefixtures("nobody", "buckets", "elsewhere")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -178,41 +156,6 @@ def test_no_follow_leaves_at_once(somebody: JobServer, capfd: pytest.CaptureFixt
     assert submit("cpu", "--no-follow") == 0
     assert "gcloud ai custom-jobs cancel 1 --project=my-project --region=us-central1" in capfd.readouterr().out
     assert not any("/customJobs/1" in request for request in somebody.requests)
-
-
-def test_the_same_command_again_meets_the_job_at_work(somebody: JobServer, capfd: pytest.CaptureFixture[str]) -> None:
-    somebody.next_job("RUNNING")
-    assert submit("cpu", "--no-follow") == 0
-    assert submit("cpu", "--no-follow") == 5
-    assert re.search(r"jobs that write to gs://\S+ – expected none at work", capfd.readouterr().err)
-
-
-def test_a_model_that_is_there_is_not_trained_again_but_may_still_be_registered(
-    somebody: JobServer, capfd: pytest.CaptureFixture[str]
-) -> None:
-    """As after a job that trained, and was stopped, or denied the registry, before it had registered."""
-    from google.cloud import storage
-
-    bucket = storage.Client(project="my-project").bucket("my-project-trainer")
-    bucket.blob("jobs/cpu/again/model/manifest.json").upload_from_string("{}")
-    account = "service-account=model-registry@my-project.iam.gserviceaccount.com"
-    words = ("cpu", "--no-follow", "--set", "run=again", "--set", account, "--")
-    assert submit(*words) == 5
-    assert "the model of this run – expected no such model yet" in capfd.readouterr().err
-    assert submit(*words, "--register", "--registry-root=gs://my-project-trainer/registry") == 0
-    assert len(somebody.state.jobs) == 1
-    elsewhere = "--output-dir=gs://my-project-trainer/jobs/cpu/again/model"
-    assert submit("cpu", "--no-follow", "--", elsewhere) == 5
-    assert "the model of this run – expected no such model yet" in capfd.readouterr().err
-
-
-@pytest.mark.usefixtures("somebody")
-def test_the_end_names_the_models_own_place_and_none_where_there_is_none(capfd: pytest.CaptureFixture[str]) -> None:
-    elsewhere = "gs://my-project-trainer/jobs/mine/model"
-    assert submit("cpu", "--", f"--output-dir={elsewhere}") == 0
-    assert capfd.readouterr().out.splitlines()[-1] == f"done: {elsewhere}"
-    assert submit("cpu", "--", "--validation-only") == 0
-    assert capfd.readouterr().out.splitlines()[-1].startswith("done: gcloud ai custom-jobs describe")
 
 
 def test_a_lost_answer_is_not_asked_for_again(somebody: JobServer, capfd: pytest.CaptureFixture[str]) -> None:
