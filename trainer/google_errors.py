@@ -17,6 +17,7 @@ class Trouble(Enum):
 
     LOGIN = auto()
     DENIED = auto()
+    DISABLED = auto()
     MISSING = auto()
     QUOTA = auto()
     AWAY = auto()
@@ -47,6 +48,11 @@ _SENTENCES = {
         "run `gcloud auth application-default login`, or use the service account of the machine",
     ),
     Trouble.DENIED: ("{service} denies access", "permission", "ask for the role that is named"),
+    Trouble.DISABLED: (
+        "{service} is not enabled in the project",
+        "its API to be enabled",
+        "enable it where the reason says, or run scripts/setup_gcp, and wait some minutes",
+    ),
     Trouble.MISSING: ("{missing}", "one that is there", "check its name and project"),
     Trouble.QUOTA: (
         "{service}'s quota is used up",
@@ -61,6 +67,10 @@ _SENTENCES = {
     Trouble.SLOW: ("{service} is still at work", "its end", "start the same command again in some minutes"),
     Trouble.REFUSED: ("{service} refused the request", "its consent", "see the reason"),
 }
+
+
+#: How Google says that nobody has enabled a service in the project that is asked in.
+_DISABLED = ("SERVICE_DISABLED", "has not been used in project")
 
 
 @contextmanager
@@ -93,6 +103,8 @@ def trouble_of(error: BaseException) -> Trouble:
         return Trouble.AWAY if cause is Trouble.REFUSED else cause
     if isinstance(error, api.ServiceUnavailable) and _is_login(str(error)):
         return Trouble.LOGIN
+    if isinstance(error, api.Forbidden) and any(sign in reason_of(error) for sign in _DISABLED):
+        return Trouble.DISABLED
     kinds: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], Trouble], ...] = (
         (api.NotFound, Trouble.MISSING),
         ((api.Forbidden, api.Unauthorized), Trouble.DENIED),

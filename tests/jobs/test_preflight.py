@@ -19,12 +19,13 @@ from tests.support.wrong_jobs import (
     Wrong,
     env,
 )
+from tests.support.wrong_searches import WRONG_SEARCHES
 from trainer.cloud.preflight.check import check
 from trainer.cloud.preflight.rules import FROM_THE_FILE
 from trainer.submission.settings import read_flags
 
 
-@pytest.mark.parametrize("wrong", WRONG, ids=lambda wrong: f"{wrong.rule}-{wrong.words[0]}")
+@pytest.mark.parametrize("wrong", [*WRONG, *WRONG_SEARCHES], ids=lambda wrong: f"{wrong.rule}-{wrong.words[0]}")
 def test_a_wrong_job_is_caught_with_a_helpful_line(wrong: Wrong) -> None:
     findings = check(job(wrong.name, wrong.changes, **wrong.of_the_job), read_flags)
     lines = [str(finding) for finding in findings if finding.rule == wrong.rule]
@@ -36,7 +37,7 @@ def test_a_wrong_job_is_caught_with_a_helpful_line(wrong: Wrong) -> None:
 
 
 def test_every_rule_of_the_table_is_broken_by_one_of_them_and_no_other_exists() -> None:
-    broken = {wrong.rule for wrong in WRONG}
+    broken = {wrong.rule for wrong in [*WRONG, *WRONG_SEARCHES]}
     assert broken == set(FROM_THE_FILE)
 
 
@@ -63,14 +64,14 @@ RIGHT = [
     ("cpu", {IMAGE: f"{OURS}:1.2.0_rc"}, {"labels": {}}),
     ("cpu", {IMAGE: "europe-west4-docker.pkg.dev/example.com:my-project/r/a/b:1"}, {"region": "europe-west4"}),
     ("cpu", {"scheduling.strategy": "SPOT"}, {"labels": {"team": "", "cost_center": "a-1"}}),
-    ("cpu", {"scheduling.strategy": "FLEX_START", "scheduling.maxWaitDuration": "3600s"}, {}),
+    ("gpu-l4", {"scheduling.strategy": "FLEX_START", "scheduling.maxWaitDuration": "3600s"}, {}),
     ("cpu", {"scheduling.disableRetries": True, "scheduling.timeout": "3600.5s"}, {}),
     ("cpu", {"scheduling.strategy": GONE, "serviceAccount": GONE}, {}),
     ("cpu", {f"{POOL}.replicaCount": "1", "enableWebAccess": True}, {}),
     ("cpu", {ARGS: [*REGISTRY, "--epochs", "3"], "serviceAccount": "model-registry@my-project.iam.gserviceaccount.com"},
      {}),
     ("cpu", {ARGS: ["--data=gs://my-bucket/data", "--gates=/gcs/my-bucket/gates.yaml"]}, {}),
-    ("cpu", {ARGS: GONE, ENV: env("TRAINER_VERTEX_PROJECT", "my-project")}, {"project": "123456789"}),
+    ("cpu", {ARGS: GONE, ENV: env("TRAINER_VERTEX_PROJECT", "my-project")}, {"project": "example.com:my-project"}),
     ("cpu", {f"{POOL}.containerSpec.command": ["python", "-X", "faulthandler", "-m", "trainer.task"]}, {}),
     ("cpu", {"network": "projects/123/global/networks/default", "reservedIpRanges": ["a"]}, {}),
     ("cpu", {"tensorboard": "projects/my-project/locations/us-central1/tensorboards/12"}, {}),

@@ -147,6 +147,12 @@ def test_what_a_service_answers_is_told_by_its_kind(server: JobServer, status: i
     assert re.match(sentence, line)
 
 
+def test_a_service_that_nobody_has_enabled_is_no_missing_role(server: JobServer) -> None:
+    server.fail_next("/repositories/", 403, "Artifact Registry API has not been used in project 1 before. Enable it")
+    [line] = ask(server, job("cpu", BUCKET)).unchecked
+    assert line.startswith("Artifact Registry is not enabled in the project – expected its API to be enabled")
+
+
 @pytest.mark.usefixtures("server")
 def test_a_service_out_of_reach_is_said() -> None:
     rest = GoogleRest({"logging": "http://127.0.0.1:1"})

@@ -246,7 +246,7 @@ def test_help_and_script_pass_everything_on(tmp_path: Path) -> None:
     assert done.stdout.splitlines() == ["setup run", passed]
 
 
-@pytest.mark.parametrize("cost", ["0", "-1", "nan", "inf", "1e3", "free"])
+@pytest.mark.parametrize("cost", ["0", "-1", "nan", "inf", "9" * 400, "1e3", "free"])
 def test_a_limit_is_plain_dollars(cost: str, capfd: pytest.CaptureFixture[str]) -> None:
     assert submit("cpu", f"--max-cost={cost}") == 2
     assert re.search("expected dollars above 0 such as 2.50", capfd.readouterr().err)

@@ -20,6 +20,10 @@ POOL, MACHINE = "workerPoolSpecs.0", "workerPoolSpecs.0.machineSpec"
 IMAGE, ARGS, ENV = (f"{POOL}.containerSpec.{part}" for part in ("imageUri", "args", "env"))
 STUDY, PARAMETER = "studySpec", "studySpec.parameters.0"
 OURS = "us-central1-docker.pkg.dev/my-project/trainer/train-cpu"
+PACKAGE = {
+    "executorImageUri": "us-docker.pkg.dev/vertex-ai/training/pytorch-xla.2-4.py310:latest",
+    "packageUris": ["dist/trainer.tar.gz"], "pythonModule": "trainer.task", "args": ["--epochs=3"],
+}  # fmt: skip
 REGISTRAR = "model-registry@my-project.iam.gserviceaccount.com"
 REGISTRY = ["--register", "--registry-root=gs://my-bucket/registry"]
 
@@ -69,6 +73,7 @@ WRONG = [
     # names
     Wrong("placeholder", "cpu", {f"{ARGS}.1": "--data=gs://BUCKET/data"}, ("BUCKET", "--set bucket=NAME")),
     Wrong("project", "cpu", {}, ("My_Project", "6 to 30", "gcloud projects list"), {"project": "My_Project"}),
+    Wrong("project", "cpu", {}, ("no number", "received 123456789012"), {"project": "123456789012"}),
     Wrong(
         "region", "cpu", {IMAGE: "us-docker.pkg.dev/my-project/trainer/train-cpu:1"},
         ("us-cental1", "did you mean us-central1?"), {"region": "us-cental1"},
@@ -142,9 +147,13 @@ WRONG = [
     Wrong("container", "cpu", {f"{POOL}.containerSpec": GONE}, ("containerSpec", "received nothing")),
     Wrong(
         "container", "cpu",
-        {f"{POOL}.pythonPackageSpec": {"executorImageUri": f"{OURS}:1", "pythonModule": "trainer.task"}},
+        {f"{POOL}.pythonPackageSpec": {**PACKAGE, "packageUris": ["gs://my-bucket/trainer.tar.gz"]}},
         ("containerSpec and pythonPackageSpec",), also=("schema-type",),
     ),
+    Wrong("package", "cpu", {f"{POOL}.containerSpec": GONE, f"{POOL}.pythonPackageSpec": PACKAGE},
+          ("packageUris", "received dist/trainer.tar.gz")),
+    Wrong("package", "cpu",
+          {f"{POOL}.containerSpec": GONE, f"{POOL}.pythonPackageSpec": {**PACKAGE, "packageUris": []}}, ("packageUris", "received nothing")),
     Wrong("command", "cpu", {f"{POOL}.containerSpec.command": ["--epochs=3"]}, ("entry point", "move flags to args")),
     Wrong("command", "cpu", {f"{POOL}.containerSpec.command": ["bash", "-c", "python -m trainer.task --epochs=3"]},
           ("-m and trainer.task as words of their own", "leave command out")),
@@ -235,6 +244,8 @@ WRONG = [
     Wrong("spot-retries", "gpu-t4-spot", {"scheduling.disableRetries": True}, ("six times", "take it out")),
     Wrong("spot-checkpoints", "gpu-t4-spot", {f"{ARGS}.1": "--resume=never"}, ("--resume", "begin from nothing")),
     Wrong("spot-checkpoints", "gpu-t4-spot", {f"{ARGS}.1": "--checkpoint-dir=/work"}, ("--checkpoint-dir", "/work")),
+    Wrong("flex-start", "cpu", {"scheduling.strategy": "FLEX_START"}, ("NVIDIA_L4", "received no GPU")),
+    Wrong("flex-start", "gpu-t4-spot", {"scheduling.strategy": "FLEX_START"}, ("received NVIDIA_TESLA_T4",)),
     Wrong("max-wait", "cpu", {"scheduling.maxWaitDuration": "600s"}, ("FLEX_START", "received STANDARD")),
     Wrong("network", "cpu", {"network": "projects/my-project/global/networks/default"}, ("number, not its id",)),
     Wrong(
@@ -248,43 +259,4 @@ WRONG = [
     ),
     Wrong("pool-role", "multi-host", {"workerPoolSpecs.2": {"replicaCount": 1}}, ("parameter servers", "pool 1"),
           also=("machine", "container")),
-    # tuning
-    Wrong("study", "tuning", {STUDY: GONE}, ("studySpec", "jobs/tuning.yaml")),
-    Wrong("study", "tuning", {f"{STUDY}.parameters": []}, ("at least one setting",)),
-    Wrong("study-metric", "tuning", {f"{STUDY}.metrics.0.metricId": "test_accuracy"},
-          ("val_accuracy", "test_accuracy")),
-    Wrong("study-metric", "tuning", {f"{STUDY}.metrics.0.goal": "MINIMIZE"}, ("MAXIMIZE", "MINIMIZE")),
-    Wrong("study-test", "tuning", {"trialJobSpec.workerPoolSpecs.0.containerSpec.args.2": GONE},
-          ("--validation-only", "no test image")),
-    Wrong("study-data", "tuning", {"trialJobSpec.workerPoolSpecs.0.containerSpec.args.3": "--data=auto"},
-          ("--data", "find for itself", "received auto")),
-    Wrong("study-trials", "tuning", {"maxTrialCount": GONE}, ("maxTrialCount", "at least 1")),
-    Wrong("study-trials", "tuning", {"parallelTrialCount": 21}, ("1 to maxTrialCount, 20", "received 21")),
-    Wrong("study-parameter", "tuning", {f"{PARAMETER}.parameterId": "learning_rat"}, ("did you mean learning_rate?",)),
-    Wrong("study-range", "tuning", {f"{PARAMETER}.doubleValueSpec.maxValue": 3.0}, ("> 0 and ≤ 1", "received 3.0")),
-    Wrong("study-range", "tuning", {f"{PARAMETER}.doubleValueSpec.minValue": 0.5}, ("minValue below maxValue", "swap")),
-    Wrong("study-twice", "tuning", {"trialJobSpec.workerPoolSpecs.0.containerSpec.args.3": "--learning-rate=0.01"},
-          ("--learning_rate in args too",)),
-    Wrong("study-twice", "tuning", {f"{STUDY}.parameters.9": {"parameterId": "schedule", "categoricalValueSpec":
-                                                              {"values": ["plateau"]}}}, ("schedule", "again")),
-    Wrong("study-parameter", "tuning",
-          {f"{PARAMETER}": {"parameterId": "val_fraction", "doubleValueSpec": {"minValue": 0.1, "maxValue": 0.3}}},
-          ("val_fraction", "the same validation images")),
-    Wrong("study-parameter", "tuning",
-          {f"{PARAMETER}": {"parameterId": "log_format", "categoricalValueSpec": {"values": ["text", "json"]}}},
-          ("log_format", "shapes the weights")),
-    Wrong("study-range", "tuning",
-          {f"{PARAMETER}": {"parameterId": "batch_size", "doubleValueSpec": {"minValue": 16, "maxValue": 64}}},
-          ("an integer ≥ 1", "integerValueSpec")),
-    Wrong("study-range", "tuning", {f"{PARAMETER}.doubleValueSpec.maxValue": GONE}, ("minValue and maxValue",)),
-    Wrong("study-range", "tuning", {f"{STUDY}.parameters.1.categoricalValueSpec": GONE}, ("schedule", "values to try")),
-    Wrong("study-range", "tuning", {f"{STUDY}.parameters.1.categoricalValueSpec.values": []}, ("values to try",)),
-    Wrong("study-range", "tuning", {f"{STUDY}.parameters.3.scaleType": "UNIT_LOG_SCALE"},
-          ("minValue above 0", "UNIT_LINEAR_SCALE")),
-    Wrong("study-range", "tuning", {f"{STUDY}.parameters.1.scaleType": "UNIT_LINEAR_SCALE"},
-          ("schedule", "take scaleType out")),
-    Wrong("trials-share", "tuning",
-          {"trialJobSpec.workerPoolSpecs.0.containerSpec.args.3": "--output-dir=gs://my-bucket/x"},
-          ("every trial has its own place",)),
-    Wrong("unknown-key", "tuning", {"trials": []}, ("the key trials", "did you mean")),
 ]  # fmt: skip

@@ -29,7 +29,8 @@ CAUSES = (
     ),
     Cause(
         r"resources are insufficient|stockout|RESOURCE_POOL_EXHAUSTED|does not have enough resources|no capacity",
-        "the region has no such machine free: try again later, another region, or strategy FLEX_START, which waits",
+        "the region has no such machine free: try again later, another region, or, with an L4, A100 or H100, strategy "
+        "FLEX_START, which waits",
     ),
     Cause(
         r"preempt",

@@ -17,11 +17,12 @@ class Machine:
 
 @dataclass(frozen=True)
 class Accelerator:
-    """``counts``: how many may go with which machine."""
+    """``counts``: how many may go with which machine; ``flex_start``: whether that strategy has it."""
 
     name: str
     quota: str
     counts: Mapping[str, Sequence[int]]
+    flex_start: bool
     regions: Sequence[str]
 
 
@@ -57,7 +58,7 @@ def load() -> MachineTable:
             for name, cpus in family["machines"].items()
         },
         accelerators={
-            name: Accelerator(name, item["quota"], item["counts"], item["regions"])
+            name: Accelerator(name, item["quota"], item["counts"], item.get("flex_start", False), item["regions"])
             for name, item in raw["accelerators"].items()
         },
         retired={name: str(date) for name, date in raw["retired"].items()},

@@ -54,6 +54,6 @@ def _build_parser() -> JobParser:
 def _dollars(text: str) -> float:
     """Plain dollars and cents; "nan" and "inf" are none."""
     plain = text.removeprefix("$")
-    if not re.fullmatch(r"\d+(\.\d+)?", plain) or float(plain) <= 0:
+    if not re.fullmatch(r"\d+(\.\d+)?", plain) or not 0 < float(plain) < float("inf"):
         raise argparse.ArgumentTypeError(f"expected dollars above 0 such as 2.50, received {text!r}")
     return float(plain)

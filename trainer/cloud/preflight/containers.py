@@ -67,6 +67,13 @@ def _module(package: dict[str, Any], path: str) -> Iterator[Finding]:
     if package and module != ENTRY_POINT[1]:
         do = f"write pythonModule: {ENTRY_POINT[1]}"
         yield Finding("command", f"{path}.pythonPackageSpec.pythonModule", ENTRY_POINT[1], module, do)
+    places = [text(place) for place in items(package.get("packageUris"))]
+    if package and not (places and all(place.startswith("gs://") for place in places)):
+        expected, do = (
+            "gs://bucket/name.tar.gz of our package",
+            "build it with python -m build, and copy it to a bucket",
+        )
+        yield Finding("package", f"{path}.pythonPackageSpec.packageUris", expected, ", ".join(places), do)
 
 
 def _environment(container: dict[str, Any], path: str) -> Iterator[Finding]:

@@ -7,7 +7,7 @@ from typing import Any
 from trainer.cloud.jobspec import PLACEHOLDERS, Job, open_placeholders
 from trainer.cloud.preflight.finding import Finding
 
-_PROJECT = re.compile(r"(?:[a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]|\d+")
+_PROJECT = re.compile(r"(?:[a-z0-9.-]+:)?[a-z][a-z0-9-]{4,28}[a-z0-9]")
 _LABEL_KEY = re.compile(r"(?!vertex-ai-|goog)[a-z][a-z0-9_-]{0,62}")
 _LABEL_VALUE = re.compile(r"[a-z0-9_-]{0,63}")
 _LONGEST_NAME, _MOST_LABELS = 128, 64
@@ -20,7 +20,7 @@ def check(job: Job) -> Iterator[Finding]:
     for name in left_open:
         yield Finding("placeholder", f"the placeholder {name}", "a value for it", name, f"add {PLACEHOLDERS[name]}")
     if "PROJECT" not in left_open and not _PROJECT.fullmatch(job.project):
-        expected = "a project id: 6 to 30 of a-z, 0-9, -, beginning with a letter"
+        expected = "a project id, no number: 6 to 30 of a-z, 0-9, -, beginning with a letter"
         yield Finding("project", "the project", expected, job.project, "--set project=ID (gcloud projects list)")
     if not 1 <= len(job.display_name) <= _LONGEST_NAME:
         expected = f"1 to {_LONGEST_NAME} characters"

@@ -38,6 +38,7 @@ FROM_THE_FILE = {
     # containers
     "container": "a pool has a containerSpec or a pythonPackageSpec, not both",
     "command": "command, which replaces the entry point, still runs python -m trainer.task, without a shell",
+    "package": "a pythonPackageSpec names packages, which lie in a bucket",
     "image-missing": "there is an image",
     "image-prebuilt": "it is not one of Google's own: those for training TensorFlow are gone",
     "image-retired": "it does not lie in Container Registry (gcr.io), which is shut down",
@@ -68,6 +69,7 @@ FROM_THE_FILE = {
     "timeout-missing": "there is a timeout: Vertex AI's own is 7 days",
     "timeout-range": "it is 2 minutes to 7 days",
     "strategy": "no ON_DEMAND or LOW_COST, which are deprecated",
+    "flex-start": "FLEX_START is for machines with the GPUs that may be waited for: no T4, no V100, none without",
     "spot-retries": "a spot job may be started again",
     "spot-checkpoints": "a spot job keeps its checkpoints in a bucket and resumes from them",
     "max-wait": "maxWaitDuration stands with FLEX_START only",

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from trainer.cloud import machines
 from trainer.cloud.jobspec import PLACEHOLDERS, Job, is_place, open_placeholders
 from trainer.cloud.preflight.finding import Finding, mapping, text
 
@@ -23,6 +24,8 @@ def check(job: Job) -> Iterator[Finding]:
     scheduling = mapping(job.spec.get("scheduling"))
     yield from _timeout(scheduling)
     yield from _strategy(scheduling)
+    if scheduling.get("strategy") == "FLEX_START":
+        yield from _flex_start(job)
     yield from _resources(job)
 
 
@@ -72,6 +75,16 @@ def _strategy(scheduling: dict[str, Any]) -> Iterator[Finding]:
     if "maxWaitDuration" in scheduling and strategy != "FLEX_START":
         expected = "only with strategy FLEX_START, which waits for machines"
         yield Finding("max-wait", "scheduling.maxWaitDuration", expected, strategy or "no strategy", "take it out")
+
+
+def _flex_start(job: Job) -> Iterator[Finding]:
+    known = machines.load().accelerators
+    fitting = ", ".join(name for name, accelerator in known.items() if accelerator.flex_start)
+    kinds = [text(mapping(pool.get("machineSpec")).get("acceleratorType")) for pool in job.pools.values()]
+    for kind in dict.fromkeys(kinds):
+        if kind in (*known, "") and not (kind and known[kind].flex_start):
+            do = "take STANDARD or SPOT, or such a machine"
+            yield Finding("flex-start", "scheduling.strategy FLEX_START", f"one of {fitting}", kind or "no GPU", do)
 
 
 def _resources(job: Job) -> Iterator[Finding]:

@@ -60,7 +60,9 @@ def _trials(document: Mapping[str, Any]) -> Iterator[Finding]:
     elif not parallel or parallel > most:
         received = str(document.get("parallelTrialCount", ""))
         expected = f"1 to maxTrialCount, {most}"
-        yield Finding("study-trials", "parallelTrialCount", expected, received, "write parallelTrialCount: 2")
+        yield Finding(
+            "study-trials", "parallelTrialCount", expected, received, f"write parallelTrialCount: {min(2, most)}"
+        )
 
 
 def _parameter(job: Job, parameter: dict[str, Any], arguments: list[str], read_flags: ReadFlags) -> Iterator[Finding]:

@@ -1,0 +1,46 @@
+"""Tuning jobs with one mistake each in their study, and what preflight has to say of it."""
+
+from tests.support.job_files import GONE
+from tests.support.wrong_jobs import PARAMETER, STUDY, Wrong
+
+WRONG_SEARCHES = [
+    Wrong("study", "tuning", {STUDY: GONE}, ("studySpec", "jobs/tuning.yaml")),
+    Wrong("study", "tuning", {f"{STUDY}.parameters": []}, ("at least one setting",)),
+    Wrong("study-metric", "tuning", {f"{STUDY}.metrics.0.metricId": "test_accuracy"},
+          ("val_accuracy", "test_accuracy")),
+    Wrong("study-metric", "tuning", {f"{STUDY}.metrics.0.goal": "MINIMIZE"}, ("MAXIMIZE", "MINIMIZE")),
+    Wrong("study-test", "tuning", {"trialJobSpec.workerPoolSpecs.0.containerSpec.args.2": GONE},
+          ("--validation-only", "no test image")),
+    Wrong("study-data", "tuning", {"trialJobSpec.workerPoolSpecs.0.containerSpec.args.3": "--data=auto"},
+          ("--data", "find for itself", "received auto")),
+    Wrong("study-trials", "tuning", {"maxTrialCount": GONE}, ("maxTrialCount", "at least 1")),
+    Wrong("study-trials", "tuning", {"maxTrialCount": 1}, ("received 2", "write parallelTrialCount: 1")),
+    Wrong("study-trials", "tuning", {"parallelTrialCount": 21}, ("1 to maxTrialCount, 20", "received 21")),
+    Wrong("study-parameter", "tuning", {f"{PARAMETER}.parameterId": "learning_rat"}, ("did you mean learning_rate?",)),
+    Wrong("study-range", "tuning", {f"{PARAMETER}.doubleValueSpec.maxValue": 3.0}, ("> 0 and ≤ 1", "received 3.0")),
+    Wrong("study-range", "tuning", {f"{PARAMETER}.doubleValueSpec.minValue": 0.5}, ("minValue below maxValue", "swap")),
+    Wrong("study-twice", "tuning", {"trialJobSpec.workerPoolSpecs.0.containerSpec.args.3": "--learning-rate=0.01"},
+          ("--learning_rate in args too",)),
+    Wrong("study-twice", "tuning", {f"{STUDY}.parameters.9": {"parameterId": "schedule", "categoricalValueSpec":
+                                                              {"values": ["plateau"]}}}, ("schedule", "again")),
+    Wrong("study-parameter", "tuning",
+          {f"{PARAMETER}": {"parameterId": "val_fraction", "doubleValueSpec": {"minValue": 0.1, "maxValue": 0.3}}},
+          ("val_fraction", "the same validation images")),
+    Wrong("study-parameter", "tuning",
+          {f"{PARAMETER}": {"parameterId": "log_format", "categoricalValueSpec": {"values": ["text", "json"]}}},
+          ("log_format", "shapes the weights")),
+    Wrong("study-range", "tuning",
+          {f"{PARAMETER}": {"parameterId": "batch_size", "doubleValueSpec": {"minValue": 16, "maxValue": 64}}},
+          ("an integer ≥ 1", "integerValueSpec")),
+    Wrong("study-range", "tuning", {f"{PARAMETER}.doubleValueSpec.maxValue": GONE}, ("minValue and maxValue",)),
+    Wrong("study-range", "tuning", {f"{STUDY}.parameters.1.categoricalValueSpec": GONE}, ("schedule", "values to try")),
+    Wrong("study-range", "tuning", {f"{STUDY}.parameters.1.categoricalValueSpec.values": []}, ("values to try",)),
+    Wrong("study-range", "tuning", {f"{STUDY}.parameters.3.scaleType": "UNIT_LOG_SCALE"},
+          ("minValue above 0", "UNIT_LINEAR_SCALE")),
+    Wrong("study-range", "tuning", {f"{STUDY}.parameters.1.scaleType": "UNIT_LINEAR_SCALE"},
+          ("schedule", "take scaleType out")),
+    Wrong("trials-share", "tuning",
+          {"trialJobSpec.workerPoolSpecs.0.containerSpec.args.3": "--output-dir=gs://my-bucket/x"},
+          ("every trial has its own place",)),
+    Wrong("unknown-key", "tuning", {"trials": []}, ("the key trials", "did you mean")),
+]  # fmt: skip
