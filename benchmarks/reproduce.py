@@ -59,7 +59,9 @@ def main(argv: Sequence[str]) -> None:
     parser = argparse.ArgumentParser(
         prog="scripts/reproduce", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("preset", choices=list(PRESETS), help="the row")
+    parser.add_argument(
+        "preset", choices=list(PRESETS), help="what to train; docs/results.md has a row of reference, fast and best"
+    )
     parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS, help="one training each (default 42 43 44)")
     parser.add_argument("--folder", type=Path, default=ROOT / "artifacts" / "reproduce", help="where the models stay")
     own, flags = (argv[: argv.index("--")], argv[argv.index("--") + 1 :]) if "--" in argv else (argv, [])

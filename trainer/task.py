@@ -100,7 +100,7 @@ def refuse_training_apart(settings: Settings, cluster: Cluster) -> None:
             "JAX is not installed",
             expected="the package's extra of that name",
             received="--backend jax",
-            do="pip install '.[jax]', or take the image that has it",
+            do="pip install '.[jax]', with 'jax[cuda12]' for NVIDIA GPUs, or take the image that has it",
         )
 
 

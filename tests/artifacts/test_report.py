@@ -7,6 +7,7 @@ import pytest
 
 from tests.support.facts import example_facts
 from trainer.artifacts import formats
+from trainer.artifacts.facts import PUBLISHED_LICENCE
 from trainer.artifacts.report import Facts, write_html_report, write_model_card
 from trainer.contract import CLASS_NAMES
 from trainer.errors import NotFoundError
@@ -82,6 +83,15 @@ def test_the_card_intends_no_photographs_for_a_model_of_drawings(folder: Path, f
     intended = card.partition("## Intended use")[2].partition("## Out of scope")[0]
     assert ("not meant for any photograph" in intended) is synthetic
     assert ("Telling the ten Fashion-MNIST classes apart" in intended) is not synthetic
+
+
+@pytest.mark.parametrize("published", [True, False, None])
+def test_the_licence_of_the_published_images_is_told_of_these_alone(
+    folder: Path, facts: Facts, published: bool | None
+) -> None:
+    source = {**facts.data_report["source"], "published": published}
+    card, page = texts(folder, replace(facts, data_report={**facts.data_report, "source": source}))
+    assert [PUBLISHED_LICENCE in text for text in (card, page)] == [published is True] * 2
 
 
 def test_every_table_of_the_card_is_rectangular_even_with_hostile_settings(folder: Path, facts: Facts) -> None:

@@ -9,6 +9,8 @@ from trainer.contract import CLASS_NAMES
 
 # What the project that this one replaces got from AutoML. It was published as if it were an accuracy.
 AUTOML_AVERAGE_PRECISION = 0.972
+#: Of the files that Zalando Research published (Xiao, Rasul and Vollgraf, arXiv:1708.07747).
+PUBLISHED_LICENCE = "MIT, Zalando Research (arXiv:1708.07747)"
 WEAKEST_SHOWN = 3
 MISTAKES_SHOWN = 3
 
@@ -119,6 +121,7 @@ def data_facts(facts: Facts) -> list[tuple[str, str]]:
         ("Source", setting_value(_lookup(data, "source", "name"))),
         ("Found at", setting_value(_lookup(data, "source", "origin"))),
         ("Byte-identical to the published files", setting_value(_lookup(data, "source", "published"))),
+        *([("Licence", PUBLISHED_LICENCE)] if _lookup(data, "source", "published") is True else []),
         ("Fingerprint (SHA-256 of the arrays)", setting_value(data.get("fingerprint"))),
         ("Training images in the source", count(_lookup(data, "counts", "train"))),
         ("Test images in the source", count(_lookup(data, "counts", "test"))),
