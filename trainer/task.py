@@ -134,8 +134,9 @@ def run(settings: Settings, cluster: Cluster | None = None) -> Folder | None:
 
     trained = train(job, checkpoints, start)
     if trained is None:
-        log.info("trained along to the end; the primary commits %s", output.uri)
-        return output
+        commits = "no model is published" if settings.validation_only else f"the primary commits {output.uri}"
+        log.info("trained along to the end; %s", commits)
+        return None if settings.validation_only else output
     if settings.validation_only:
         best = trained.state.history[trained.state.early_stop.best_epoch - 1]
         log.info("validation accuracy %.4f, of epoch %d; no model is published", best["val_accuracy"], best["epoch"])

@@ -4,7 +4,7 @@ import gc
 import logging
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import fields, replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -48,7 +48,7 @@ def train(job: Job, checkpoints: Checkpoints | None, start: TrainingState | None
     gets the result.
     """
     settings, cluster = job.settings, job.cluster
-    with replicas.lost_replicas_interrupt():
+    with replicas.lost_replicas_interrupt() if cluster.replicas > 1 else nullcontext():
         if cluster.replicas > 1:
             replicas.join(cluster.addresses, cluster.rank)
         precision = resolve_precision(settings.precision)

@@ -1,5 +1,6 @@
 """The digest of the code that shapes a result, and the commit where git can't be asked."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,33 @@ def test_a_part_that_is_missing_is_refused_rather_than_left_out(package: Path, m
 
 def test_the_parts_that_are_named_are_there() -> None:
     assert len(provenance.code_fingerprint()) == 64
+
+
+#: What these parts import, and no result depends on beyond the settings, which are compared by themselves.
+SHAPES_NOTHING = (
+    "agreement",
+    "artifacts",
+    "cloud",
+    "ending",
+    "errors",
+    "fields",
+    "google_errors",
+    "logs",
+    "settings",
+    "storage",
+)
+
+
+def test_whatever_these_parts_import_is_part_of_it() -> None:
+    names = set()
+    for part in provenance.RESULT_SHAPING_CODE:
+        for path in provenance._sources(provenance.PACKAGE_ROOT / part):
+            names |= set(
+                re.findall(r"^ *(?:from|import) trainer\.(\w+)", path.read_text(encoding="utf-8"), re.MULTILINE)
+            )
+    parts = {part.removesuffix(".py") for part in provenance.RESULT_SHAPING_CODE}
+    assert names >= {"visits", "model"}
+    assert names - parts - set(SHAPES_NOTHING) == set()
 
 
 @pytest.mark.parametrize(("script", "mode"), [("#!/bin/sh\nexec sleep 60\n", 0o755), ("not a program", 0o644)])

@@ -121,6 +121,30 @@ def test_a_refusal_is_one_warning_with_its_cause(
     assert "out of order, for a test" in record.getMessage()
 
 
+@pytest.mark.parametrize("has_effect", [False, True])
+@pytest.mark.parametrize("method", ["CreateContext", "UpdateContext", "UpdateExecution", "WriteTensorboardRunData"])
+def test_a_hiccup_is_not_even_a_warning(
+    server: VertexServer, caplog: pytest.LogCaptureFixture, method: str, has_effect: bool
+) -> None:
+    server.fail_next(1, AWAY, method, has_effect=has_effect)
+    report(destination(server, tensorboard="7"))
+    assert caplog.records == []
+    assert read().state.name == "COMPLETE"
+    # A point whose answer got lost may stand there twice.
+    assert {step for step, _ in curve("val_accuracy")} == {1, 2, 3}
+
+
+def test_a_run_that_goes_on_with_a_tensorboard_has_curves_from_then_on(
+    server: VertexServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(experiments, "INTERRUPTED_SECONDS", 60.0)
+    with pytest.raises(Interrupted):
+        end_by(Interrupted("by SIGTERM"), destination(server))
+    report(destination(server, tensorboard="7"), after=1)
+    assert caplog.records == []
+    assert curve("val_accuracy") == [(2, 0.8), (3, 0.9)]
+
+
 @pytest.mark.parametrize(
     ("project", "tensorboard", "told"),
     [

@@ -82,6 +82,14 @@ def test_certificates_that_are_not_there_are_the_reason(tmp_path: Path, monkeypa
         fetch(["https://127.0.0.1:1/"], tmp_path / NAME)
 
 
+def test_a_proxys_address_that_is_none_is_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://user:p[ss@host:8080")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    with pytest.raises(UnavailableError, match="ValueError: Invalid IPv6 URL"):
+        fetch(["https://no.such.host/"], tmp_path / NAME)
+
+
 def test_next_host_is_asked_and_the_bad_one_not_again(tmp_path: Path) -> None:
     with (
         file_host({f"/{NAME}": delivers(CONTENT[:100])}) as bad,

@@ -1,5 +1,6 @@
 """Each in a process of its own: what is written to stderr before Python sees it can only be seen from outside."""
 
+import json
 import os
 import subprocess
 import sys
@@ -61,6 +62,18 @@ def test_keras_starts_without_the_packages_that_nobody_uses_and_they_are_there_l
     """They would be two fifths of the import, and 0.2 GB."""
     started = run(UNUSED, KERAS_BACKEND=backend)
     assert (started.returncode, started.stdout) == (0, f"{imported}\n"), started.stderr
+
+
+@pytest.mark.slow
+def test_what_lies_in_the_users_home_changes_no_result(tmp_path: Path) -> None:
+    theirs = {"floatx": "float16", "epsilon": 1e-4, "backend": "jax", "image_data_format": "channels_first"}
+    (tmp_path / "keras.json").write_text(json.dumps(theirs))
+    show = (
+        "from keras.config import *; print(floatx(), epsilon(), image_data_format(), max_epochs(), dtype_policy().name)"
+    )
+    given = {"KERAS_HOME": str(tmp_path), "KERAS_BACKEND": "tensorflow", "KERAS_MAX_EPOCHS": "1"}
+    started = run(f"{QUIET}; {show}", **given)
+    assert started.stdout == "float32 1e-07 channels_last None float32\n", started.stderr
 
 
 def test_a_package_is_hidden_while_others_start_and_stays_if_it_is_in_already() -> None:

@@ -99,6 +99,34 @@ def test_refuses_the_checkpoint_of_another_run(folder: Folder, changed: dict[str
         Checkpoints(folder, FINGERPRINT | changed).latest()
 
 
+def test_refuses_to_commit_beside_another_run_that_began_meanwhile(folder: Folder) -> None:
+    first, second = Checkpoints(folder, FINGERPRINT), Checkpoints(folder, FINGERPRINT | {"code": "new"})
+    assert (first.latest(), second.latest()) == (None, None)
+    first.save(state_after(1))
+    for epoch in (1, 2):
+        with pytest.raises(StorageError, match="belongs to another run.*code def instead of new"):
+            second.save(state_after(epoch))
+    first.save(state_after(2))
+    assert list(folder.names()) == ["epoch-00001.npz", "epoch-00002.npz"]
+
+
+def test_the_same_run_started_twice_commits_twice(folder: Folder) -> None:
+    runs = [Checkpoints(folder, FINGERPRINT) for _ in range(2)]
+    for epoch in (1, 2, 3):
+        for run in runs:
+            run.save(state_after(epoch))
+    assert list(folder.names()) == ["epoch-00002.npz", "epoch-00003.npz"]
+
+
+def test_an_older_one_that_was_damaged_is_in_nobodys_way(folder: Folder) -> None:
+    Checkpoints(folder, FINGERPRINT).save(state_after(2))
+    folder.write("epoch-00001.npz", b"damaged")
+    again = Checkpoints(folder, FINGERPRINT)
+    assert again.latest() is not None
+    again.save(state_after(3))
+    assert list(folder.names()) == ["epoch-00002.npz", "epoch-00003.npz"]
+
+
 def test_the_same_fingerprint_with_tuples_for_lists_is_the_same_run(folder: Folder) -> None:
     Checkpoints(folder, FINGERPRINT).save(state_after(1))
     same = FINGERPRINT | {"settings": {"seed": 42, "filters": (32, 64)}}

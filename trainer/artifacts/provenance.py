@@ -16,7 +16,10 @@ from trainer.errors import TrainerError
 PACKAGES = ("tensorflow", "keras", "numpy", "scikit-learn", "matplotlib", "google-cloud-storage", "jax")
 PACKAGE_ROOT = Path(__file__).resolve().parents[1]
 GIT_SECONDS = 10.0  # On a slow disk, or one that is far away; then the commit counts as not known.
-RESULT_SHAPING_CODE = ("contract.py", "processor.py", "training_run.py", "data", "model", "training")
+RESULT_SHAPING_CODE = (
+    *("contract.py", "processor.py", "job.py", "visits.py", "training_run.py"),
+    *("data", "model", "training"),
+)
 
 
 @dataclass(frozen=True)

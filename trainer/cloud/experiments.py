@@ -8,12 +8,13 @@ import logging
 import textwrap
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from queue import SimpleQueue
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from trainer.cloud.vertex_errors import EXPERIMENTS
+from trainer.cloud.vertex_errors import EXPERIMENTS, patience
 from trainer.errors import StorageError
 from trainer.google_errors import google_errors
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 #: At the end of training, for what has not been sent yet; where a signal ends it, the machine may be gone in seconds.
 CLOSE_SECONDS, INTERRUPTED_SECONDS = 15.0, 5.0
+#: How long each call is repeated while it fails for a passing reason.
+RETRY_SECONDS = 10.0
 
 log = logging.getLogger("trainer.vertex")
 
@@ -88,13 +91,15 @@ class ExperimentReport:
     def _report(self) -> None:
         try:
             with google_errors(str(self._destination), EXPERIMENTS):
-                run = _open(self._destination, self._name)
-                run.log_params(self._parameters)
+                # Each of these says what is to be there, and may be said again: a point stands there twice at worst.
+                again = patience(RETRY_SECONDS, on_error=lambda _: None)
+                run = again(_open)(self._destination, self._name)
+                again(run.log_params)(self._parameters)
                 while (item := self._queue.get()) is not None:
                     if isinstance(item, str):
-                        run.update_state(_state(item))
+                        again(run.update_state)(_state(item))
                     else:
-                        self._write(run, item)
+                        again(self._write)(run, item)
         except StorageError as error:
             self._warn(str(error))
         except Exception as error:
@@ -115,7 +120,7 @@ class ExperimentReport:
 
 def _open(destination: Destination, run: str) -> "ExperimentRun":
     """The run, made with its experiment if it is not there yet."""
-    from google.api_core.exceptions import NotFound
+    from google.api_core.exceptions import AlreadyExists, NotFound
     from google.cloud import aiplatform
 
     _quieten_client()
@@ -129,8 +134,14 @@ def _open(destination: Destination, run: str) -> "ExperimentRun":
     try:
         found = aiplatform.ExperimentRun(run, experiment)
     except NotFound:
-        return aiplatform.ExperimentRun.create(run, experiment=experiment, tensorboard=destination.tensorboard)
+        try:
+            return aiplatform.ExperimentRun.create(run, experiment=experiment, tensorboard=destination.tensorboard)
+        except AlreadyExists:  # By the same command, started twice, or by a call whose answer got lost.
+            found = aiplatform.ExperimentRun(run, experiment)
     found.update_state(_state("RUNNING"))
+    if destination.tensorboard:
+        with suppress(ValueError):  # It has one already.
+            found.assign_backing_tensorboard(destination.tensorboard)
     return found
 
 

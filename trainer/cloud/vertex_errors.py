@@ -1,6 +1,7 @@
 """Vertex AI's troubles: what passes by itself, and what is said of the rest, by what it was asked for."""
 
 import logging
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from trainer.google_errors import Trouble, Words, trouble_of
@@ -50,7 +51,13 @@ JOBS = Words(
 log = logging.getLogger("trainer.vertex")
 
 
-def patience(seconds: float, also: tuple[type[Exception], ...] = ()) -> "Retry":
+def tell(error: Exception) -> None:
+    log.warning("Vertex AI: %s; looking again", error)
+
+
+def patience(
+    seconds: float, also: tuple[type[Exception], ...] = (), *, on_error: Callable[[Exception], None] = tell
+) -> "Retry":
     """Repeat for ``seconds`` what fails for a passing reason, or by one of ``also``. An expired login is none."""
     from google.api_core import exceptions as api
     from google.api_core.retry import Retry
@@ -64,5 +71,5 @@ def patience(seconds: float, also: tuple[type[Exception], ...] = ()) -> "Retry":
         initial=FIRST_DELAY_SECONDS,
         maximum=LONGEST_DELAY_SECONDS,
         timeout=seconds,
-        on_error=lambda error: log.warning("Vertex AI: %s; looking again", error),
+        on_error=on_error,
     )

@@ -108,8 +108,8 @@ def _request(url: str, patience_seconds: float, outcome: "SimpleQueue[Response |
         response = requests.get(url, headers=headers, stream=True, timeout=patience_seconds)
         if not response.ok:
             raise requests.HTTPError(f"HTTP {response.status_code}")
-    # OSError, as requests says it of a bundle of certificates that is not there.
-    except (requests.RequestException, OSError) as error:
+    # A bundle of certificates that is not there is an OSError, a proxy's address that is none a ValueError.
+    except (requests.RequestException, OSError, ValueError) as error:
         outcome.put(_HostError(_reason(error)))
     else:
         outcome.put(response)

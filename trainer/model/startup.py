@@ -39,10 +39,22 @@ def start_keras() -> None:
     with signals_held_back(), stderr_as_log(), not_imported(unused), garbage_left_alone():
         import keras
 
+        forget_users_settings()
         if keras.backend.backend() == "tensorflow":
             import tensorflow as tf
 
             tf.config.list_physical_devices()
+
+
+def forget_users_settings() -> None:
+    """Undo what the user's ``keras.json`` and variables say: the same command gives the same weights for everybody."""
+    import keras
+
+    keras.config.set_floatx("float32")
+    keras.config.set_epsilon(1e-7)
+    keras.config.set_image_data_format("channels_last")
+    keras.config.set_max_epochs(None)
+    keras.config.set_max_steps_per_epoch(None)
 
 
 @contextmanager

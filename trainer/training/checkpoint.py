@@ -12,13 +12,14 @@ import re
 import zipfile
 import zlib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trainer.errors import StorageError
+from trainer.errors import NotFoundError, StorageError
 from trainer.storage import Folder
 from trainer.training.schedule import EarlyStop, Plateau
 
@@ -68,10 +69,19 @@ class Checkpoints:
     def __init__(self, folder: Folder, fingerprint: Fingerprint) -> None:
         self._folder = folder
         self._fingerprint = dict(fingerprint)
+        self._known: set[str] = set()
 
     def save(self, state: TrainingState) -> None:
-        """Commit ``state`` as one file, then drop all but the newest two. Raises StorageError."""
+        """Commit ``state`` as one file, then drop all but the newest two.
+
+        Raises StorageError, also where another run has begun to commit here meanwhile: each would drop the other's.
+        """
+        for name in self._names():
+            if name not in self._known:
+                with suppress(NotFoundError):  # Dropped just now, by the same run started twice.
+                    self._read(name)
         self._folder.write(_file_name(state.epoch), encode(state, self._fingerprint))
+        self._known.add(_file_name(state.epoch))
         for name in self._names()[:-CHECKPOINTS_KEPT]:
             self._folder.delete(name)
 
@@ -84,15 +94,21 @@ class Checkpoints:
         names = self._names()
         if not names:
             return None
-        place = f"{self._folder.uri}/{names[-1]}"
-        state, fingerprint = decode(self._folder.read(names[-1]), place)
-        _refuse_other_run(fingerprint, self._fingerprint, place)
+        state = self._read(names[-1])
+        self._known.update(names)  # Older ones lie there from before, of whatever state.
         return state
 
     def clear(self) -> None:
         """Delete every checkpoint, whatever run it belongs to."""
         for name in self._names():
             self._folder.delete(name)
+
+    def _read(self, name: str) -> TrainingState:
+        place = f"{self._folder.uri}/{name}"
+        state, fingerprint = decode(self._folder.read(name), place)
+        _refuse_other_run(fingerprint, self._fingerprint, place)
+        self._known.add(name)
+        return state
 
     def _names(self) -> list[str]:
         found = (_FILE_NAME.fullmatch(name) for name in self._folder.names(_PREFIX))

@@ -108,9 +108,10 @@ def agree(identity: str) -> None:
     if others:
         raise SettingsError(
             "the replicas are not about to train the same model",
-            expected="the same settings, data and code in each",
+            expected="the same settings, data, code and precision in each",
             received=f"others in replica {', '.join(map(str, others))} than in the primary",
-            do="give every pool the same image and arguments, and --data that each replica can have",
+            do="give every pool the same image and arguments, --data that each replica can have, "
+            "and --precision float32 where only some processors have bfloat16",
         )
 
 
