@@ -70,7 +70,7 @@ _SENTENCES = {
 
 
 #: How Google says that nobody has enabled a service in the project that is asked in.
-_DISABLED = ("SERVICE_DISABLED", "has not been used in project")
+NOT_ENABLED = ("SERVICE_DISABLED", "has not been used in project")
 
 
 @contextmanager
@@ -103,7 +103,7 @@ def trouble_of(error: BaseException) -> Trouble:
         return Trouble.AWAY if cause is Trouble.REFUSED else cause
     if isinstance(error, api.ServiceUnavailable) and _is_login(str(error)):
         return Trouble.LOGIN
-    if isinstance(error, api.Forbidden) and any(sign in reason_of(error) for sign in _DISABLED):
+    if isinstance(error, api.Forbidden) and any(sign in reason_of(error) for sign in NOT_ENABLED):
         return Trouble.DISABLED
     kinds: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], Trouble], ...] = (
         (api.NotFound, Trouble.MISSING),

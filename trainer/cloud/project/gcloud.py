@@ -8,12 +8,12 @@ from collections.abc import Callable
 from typing import Any
 
 from trainer.errors import StorageError
+from trainer.google_errors import NOT_ENABLED
 
 LOOK_SECONDS, CHANGE_SECONDS = 120.0, 600.0
 #: What was just made or enabled is not known everywhere at once.
 PATIENCE_SECONDS, PAUSE_SECONDS = 120.0, 5.0
-_BEING_ENABLED = ("SERVICE_DISABLED", "has not been used in project")
-_PASSING = (*_BEING_ENABLED, "does not exist", "NOT_FOUND", "concurrent policy changes")
+_PASSING = (*NOT_ENABLED, "does not exist", "NOT_FOUND", "concurrent policy changes")
 #: In spite of its words: somebody has to connect the repository with Cloud Build, in a browser.
 _LASTING = ("Repository mapping does not exist",)
 
@@ -41,7 +41,7 @@ class Gcloud:
         if self.dry_run:
             self.say(f"# looks: {shlex.join(command)}")
             return None
-        return json.loads(_run_again(command, LOOK_SECONDS, _BEING_ENABLED if self.changes else ()) or "null")
+        return json.loads(_run_again(command, LOOK_SECONDS, NOT_ENABLED if self.changes else ()) or "null")
 
     def change(self, *words: str) -> None:
         """Show and run a command; repeat it while it fails because something is not known yet. Raises StorageError."""
