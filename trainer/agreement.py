@@ -66,6 +66,9 @@ def _in_places(s: "Settings") -> Iterator[str]:
     if s.experiment and not (s.vertex_project and s.vertex_region):
         expected, do = "--vertex-project and --vertex-region with it", "name both, or leave it out"
         yield complaint("--experiment", expected=expected, received=s.experiment, do=do)
+    if s.experiment_tensorboard and not s.experiment:
+        expected, do = "--experiment with it, which it shows", "name the experiment, or leave it out"
+        yield complaint("--experiment-tensorboard", expected=expected, received=s.experiment_tensorboard, do=do)
 
 
 def _in_output(s: "Settings") -> Iterator[str]:

@@ -62,6 +62,11 @@ def test_figures_that_are_none(at, figures_file, content, message):
     assert message in at("import-baseline automl-baseline --metrics", figures_file(content), code=2)
 
 
+def test_the_name_of_a_model_is_none_of_a_baseline(at, figures_file):
+    asked = at("import-baseline automl-baseline --name other --metrics", figures_file({"auPrc": 0.9}), code=2)
+    assert "a baseline has a name of its own – expected NAME alone – received --name other – leave --name out" in asked
+
+
 def test_a_baseline_and_a_model_never_share_a_name(at, filled, figures_file, tmp_path):
     figures = figures_file({"auPrc": 0.972})
     assert (

@@ -144,6 +144,7 @@ TOGETHER = [
     ),
     (["--batch-size", "1"], "--batch-size – expected 2 or more with --network cnn"),
     (["--learning-rate", "1e-7"], "--min-learning-rate – expected at most the --learning-rate, 1e-07"),
+    (["--experiment-tensorboard", "7"], "--experiment-tensorboard – expected --experiment with it"),
     (["--output-dir", "a", "--checkpoint-dir", "a"], "--checkpoint-dir – expected another place"),
     (["--output-dir", "a", "--checkpoint-dir", "./b/../a/"], "--checkpoint-dir – expected another place"),
     (["--output-dir", "a", "--checkpoint-dir", "a/checkpoints"], "--checkpoint-dir – expected another place"),

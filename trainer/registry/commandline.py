@@ -58,6 +58,9 @@ def parse(argv: Sequence[str], env: Mapping[str, str]) -> argparse.Namespace:
     if getattr(options, "reason", "") and not options.override:
         what, do = "--reason is that of an override", "add --override, or use --why for a remark"
         raise SettingsError(what, expected="--override with it", received="--reason alone", do=do)
+    if options.command == "import-baseline" and options.name != DEFAULT_NAME:
+        what, do = "a baseline has a name of its own", "leave --name out"
+        raise SettingsError(what, expected="NAME alone", received=f"--name {options.name}", do=do)
     if hasattr(options, "vertex_project"):
         _find_mirror(options, env)
     return options
