@@ -75,16 +75,19 @@ def _in_output(s: "Settings") -> Iterator[str]:
     """Into a folder that holds other files than a model's, no model is published: after the training it is too late."""
     if not s.output_dir or s.validation_only:
         return
-    for flag, place in (("--checkpoint-dir", s.checkpoint_dir), ("--tensorboard-dir", s.tensorboard_dir)):
-        if place and _is_within(place, s.output_dir):
+    places = [("--checkpoint-dir", s.checkpoint_dir), ("--tensorboard-dir", s.tensorboard_dir)]
+    if s.register_model:
+        places.append(("--registry-root", s.registry_root))
+    for flag, place in places:
+        if place and is_within(place, s.output_dir):
             expected, do = "another place than the --output-dir or below it", "keep it beside the model, not in it"
             yield complaint(flag, expected=expected, received=place, do=do)
-    if not s.checkpoint_dir and _is_within(s.resolved_checkpoint_dir(""), s.output_dir):
+    if not s.checkpoint_dir and is_within(s.resolved_checkpoint_dir(""), s.output_dir):
         expected, do = "a folder in it, as the checkpoints lie beside the model", "name one, such as …/model"
         yield complaint("--output-dir", expected=expected, received=s.output_dir, do=do)
 
 
-def _is_within(place: str, folder: str) -> bool:
+def is_within(place: str, folder: str) -> bool:
     """Whether it is that folder or lies below it, however both are spelt."""
     return f"{_spelt_out(place)}/".startswith(f"{_spelt_out(folder)}/")
 

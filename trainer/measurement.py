@@ -29,6 +29,8 @@ _PROJECT = Path(__file__).resolve().parents[1]
 _BUILT_IN = ("fashion-mnist", "synthetic")
 _VALIDATION, _FEW = "validation", "few"
 _FEW_IMAGES = 300
+#: What a graph can bring its process to. A memory that is too small ends it by SIGABRT as well, and says so.
+_CRASHES, _NO_MEMORY = {signal.SIGSEGV, signal.SIGFPE, signal.SIGABRT}, "bad_alloc"
 #: What the client says beside the answers that were asked for.
 _ALONE, _SECONDS = "alone", "seconds"
 
@@ -173,10 +175,13 @@ def _environment() -> dict[str, str]:
 
 
 def _failure(done: "subprocess.CompletedProcess[str]") -> TrainerError | Interrupted:
-    if done.returncode < 0:
-        return _cut_short(signal.Signals(-done.returncode).name)
     last = (done.stderr.strip().splitlines() or ["nothing on stderr"])[-1]
     reason = last.removeprefix("client: ")
+    if done.returncode < 0:
+        ended_by = signal.Signals(-done.returncode)
+        if ended_by not in _CRASHES or _NO_MEMORY in done.stderr:
+            return _cut_short(ended_by.name)
+        reason = f"{ended_by.name}, {reason}"
     if done.returncode == GateRefusedError.exit_code:
         return GateRefusedError(reason)
     if done.returncode == Interrupted.exit_code:

@@ -1,5 +1,6 @@
 """The stranger that asks an exported model: what it sends, what it writes down, and what it refuses to load."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,8 +9,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from numpy.typing import NDArray
+from tensorflow.core.protobuf import saved_model_pb2
 
-from trainer.artifacts.client import TIMED_RUNS, main
+from trainer.artifacts.client import TIMED_RUNS, load_signature, main
 from trainer.artifacts.export import load_predictor
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (700, 28, 28, 1), dtype=np.uint8)
@@ -83,8 +85,8 @@ def test_a_model_that_does_not_take_raw_bytes_is_said_to(
 
     assert ask(save(tmp_path / "model", serve, spec), tmp_path) == 5
     error = capsys.readouterr().err
-    assert error.startswith("client: the model does not turn raw bytes into probabilities: ")
-    assert error.count("\n") == 1
+    taken = f"it takes {spec.name}: {spec.dtype.name}, not image: uint8"
+    assert error == f"client: the model does not turn raw bytes into probabilities: {taken}\n"
 
 
 def test_another_output_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -92,7 +94,7 @@ def test_another_output_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[st
         return {"logits": tf.cast(image[:, 0, 0, :], tf.float32) * SCALE}
 
     assert ask(save(tmp_path / "model", serve), tmp_path) == 5
-    assert "probabilities: 'probabilities'" in capsys.readouterr().err
+    assert "probabilities: it gives logits, not probabilities" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
@@ -112,6 +114,39 @@ def test_what_is_no_row_for_each_image_is_none(
 
     assert ask(save(tmp_path / "model", serve), tmp_path) == 5
     assert received in capsys.readouterr().err
+
+
+def test_what_takes_more_than_images_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def serve(image: Any, more: Any) -> dict[str, Any]:
+        return {"probabilities": first_pixel(image)["probabilities"] + more}
+
+    assert ask(save(tmp_path / "model", serve, RAW_BYTES, tf.TensorSpec((), tf.float32, name="more")), tmp_path) == 5
+    assert "it takes image: uint8, more: float32, not image: uint8" in capsys.readouterr().err
+
+
+def test_a_graph_that_answers_otherwise_than_its_objects_is_refused(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What TensorFlow Serving runs is changed; what tf.saved_model.load offers is not."""
+    folder = shutil.copytree(model, tmp_path / "model")
+    content = saved_model_pb2.SavedModel.FromString((folder / "saved_model.pb").read_bytes())
+    (meta,) = content.meta_graphs
+    served = meta.signature_def["serving_default"].outputs["probabilities"]
+    with tf.Graph().as_default() as graph:
+        given = tf.compat.v1.placeholder(tf.float32, name="given")
+        tf.raw_ops.ReverseV2(tensor=given, axis=[1], name="reversed")
+    axis, reverse = (graph.get_operation_by_name(name).node_def for name in ("reversed/axis", "reversed"))
+    reverse.input[0] = served.name
+    meta.graph_def.node.extend([axis, reverse])
+    served.name = "reversed:0"
+    (folder / "saved_model.pb").write_bytes(content.SerializeToString())
+    np.testing.assert_array_equal(load_predictor(folder)(IMAGES), load_predictor(model)(IMAGES))
+    np.testing.assert_array_equal(load_signature(folder)(IMAGES), load_signature(model)(IMAGES)[:, ::-1])
+    assert ask(folder, tmp_path) == 7
+    assert capsys.readouterr().err == (
+        "client: the SavedModel answers TensorFlow Serving otherwise than tf.saved_model.load\n"
+    )
+    assert not (tmp_path / "answers.npz").exists()
 
 
 def test_another_signature_is_none(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -55,14 +55,14 @@ def save(folder: Path, standardise: Standardise, end: Standardise = tf.nn.softma
     return folder
 
 
-def agreement_of(signature: Any) -> Verdict:
+def agreement_of(signature: client.Signature) -> Verdict:
     """The gate's verdict, where all that is written of the model is true."""
     measured = figures(client.answer_all(signature, questions(PARTS)), PARTS)
     return GATES["agreement"](evidence_of(measured), THRESHOLDS)
 
 
-def loaded(folder: Path, standardise: Standardise) -> Any:
-    return tf.saved_model.load(str(save(folder, standardise))).signatures[client.SIGNATURE]
+def loaded(folder: Path, standardise: Standardise) -> client.Signature:
+    return client.open_signature(save(folder, standardise))
 
 
 def test_a_model_that_answers_each_image_by_itself_passes(tmp_path: Path) -> None:

@@ -77,6 +77,12 @@ def test_a_forged_event_with_others_after_it_is_found_without_the_index(at, fill
     assert not (filled / "custom-cnn" / INDEX_NAME).exists(), "nothing is made of a history that can't be trusted"
 
 
+def test_a_forged_event_that_later_ones_don_t_fit_is_the_one_that_is_named(at, filled):
+    at("approve 2.0.0 --override --reason mine")
+    edit(event_file(filled, 6), '"version": "2.0.0"', '"version": "2.0.1"')
+    assert BROKEN + "event 7 does not follow event 6 as it is now: one of them was changed" in at("verify", code=7)
+
+
 def test_a_forged_event_that_the_index_has_left_behind_is_found(at, filled):
     at("promote 1.0.0")
     forge(filled)

@@ -17,6 +17,7 @@ from tests.support.keys import key_pair
 from tests.support.registries import make_model, registered, registry_at
 from trainer.release import decisions
 from trainer.release.history import Index
+from trainer.release.strays import strays
 from trainer.storage import open_folder
 
 PROJECT = Path(__file__).parents[2]
@@ -43,7 +44,7 @@ def well_kept(root):
     index = registry.read()
     assert registry.audit() == (index, [])
     assert all(event.follows for event in registry.events()[1:])
-    assert registry.strays(index) == []
+    assert strays(registry.names(), index) == []
     assert [fault for entry in index.entries.values() for fault in registry.faults(entry, None)] == []
     return index
 

@@ -31,7 +31,18 @@ def job(capsys, monkeypatch, tmp_path):
         (["--gates", "wrong.yaml"], {}, 2, "absolute.nonesuch is unknown"),
         (["--registry-name", "Custom CNN"], {}, 2, "--registry-name – expected at most 63 of"),
         (["--signing-key", "wrong.yaml"], {}, 2, "wrong.yaml"),
-        ([], {"TRAINER_SIGNING_KEY": "signing.key", "TRAINER_PUBLIC_KEY": "other.pub"}, 7, "key"),
+        (
+            [],
+            {"TRAINER_SIGNING_KEY": "signing.key", "TRAINER_PUBLIC_KEY": "other.pub"},
+            2,
+            "keys don't belong together",
+        ),
+        (
+            ["--registry-root", "model/registry"],
+            {},
+            2,
+            "--registry-root – expected another place than the --output-dir",
+        ),
         (["--vertex-project", "p"], {}, 2, "Vertex AI needs both"),
         (["--vertex-project", "p", "--vertex-region", "r"], {}, 2, "Vertex AI reads models from a bucket only"),
         (["--registry-root", "wrong.yaml"], {}, 5, "there is a file where a folder should be"),
@@ -42,7 +53,7 @@ def test_it_is_refused_before_the_run(job, tmp_path, argv, env, expected, messag
     key_pair(tmp_path)
     key_pair(tmp_path, "other")
     # Data that aren't there: had the run begun, they would be what it ends with.
-    code, err = job(["--register", "--data", "no such folder", *argv], env)
+    code, err = job(["--register", "--output-dir", "model", "--data", "no such folder", *argv], env)
     assert (code, err.count("\n")) == (expected, 1), err
     assert message in err
 
@@ -61,7 +72,7 @@ EXPERIMENT = ["--experiment", "first", "--vertex-project", "p", "--vertex-region
 
 @pytest.mark.parametrize(("argv", "env"), [([], VERTEX), (EXPERIMENT, {}), (["--experiment", "first"], VERTEX)])
 def test_the_project_of_an_experiment_is_no_mirror_of_a_local_registry(job, argv, env):
-    code, err = job(["--register", "--data", "no such folder", *argv], env)
+    code, err = job(["--register", "--output-dir", "model", "--data", "no such folder", *argv], env)
     assert (code, "no such data" in err) == (3, True), err
 
 

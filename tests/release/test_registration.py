@@ -12,6 +12,7 @@ from trainer.registry.registration import Terms, register
 from trainer.release import decisions
 from trainer.release.decisions import Content, Wishes
 from trainer.release.history import Index
+from trainer.release.strays import strays
 from trainer.release.verdict import Verdict
 from trainer.release.versions import Makings, Version
 from trainer.storage import open_folder
@@ -35,7 +36,7 @@ def test_a_model_gets_in_as_it_is(root, model):
     assert theirs.names() == [name for name in open_folder(model).names() if name != RELEASE_NAME]
     assert all(theirs.read(name) == (model / name).read_bytes() for name in theirs.names())
     assert registry.faults(entry, None) == []
-    assert registry.strays(registry.read()) == []
+    assert strays(registry.names(), registry.read()) == []
 
 
 def test_its_figures_are_those_that_were_measured(root, model):

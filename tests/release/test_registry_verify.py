@@ -1,6 +1,7 @@
 """What `verify`, and whatever brings a version into production, finds."""
 
 import json
+from argparse import Namespace
 from functools import partial
 
 import pytest
@@ -8,10 +9,14 @@ import pytest
 from tests.support.keys import key_pair
 from tests.support.registries import line_with, make_model, registered, registry_at
 from trainer.errors import StorageError
+from trainer.registry.commands import verify
 from trainer.release import decisions
-from trainer.release.decisions import Content
-from trainer.release.store import INDEX_NAME
+from trainer.release.decisions import Change, Content
+from trainer.release.store import INDEX_NAME, Registry
 from trainer.release.versions import Makings
+from trainer.storage import open_folder
+
+MAKINGS = {"architecture": "a", "recipe": "r", "data": "d"}
 
 
 def test_verify_finds_a_changed_byte(at, filled):
@@ -87,6 +92,51 @@ def test_signatures_are_made_checked_and_missed(run, tmp_path):
     (root / "custom-cnn" / "signatures" / "1.0.0.sig").unlink()
     code, _, err = run("verify", "1.0.0", **env)
     assert (code, "1.0.0: its signature is missing" in err) == (7, True)
+
+
+def test_two_keys_of_different_pairs_blame_no_model(run, tmp_path):
+    private, _ = key_pair(tmp_path)
+    _, public = key_pair(tmp_path, "other")
+    model = make_model(tmp_path / "a", "a")
+    env = {"TRAINER_SIGNING_KEY": str(private), "TRAINER_PUBLIC_KEY": str(public)}
+    code, _, err = run("register", "--registry-root", tmp_path / "registry", model, **env)
+    assert code == 2
+    assert f"these two keys don't belong together – expected the public half of {private} – received {public}" in err
+    assert not (model / "release.json").exists()
+
+
+@pytest.mark.parametrize("place", ["", "/registry"])
+def test_no_registry_is_made_in_a_model(run, tmp_path, place):
+    model = make_model(tmp_path / "a", "a")
+    code, _, err = run("register", "--registry-root", f"{model}{place}", model)
+    assert code == 2
+    assert "the registry lies in the model's folder, which it would change" in err
+    assert sorted(path.name for path in model.iterdir()) == ["manifest.json", "metadata", "saved_model.pb", "variables"]
+
+
+class Busy(Registry):
+    """Others register right after each look that is taken at it."""
+
+    def names(self):
+        return self.then(super().names())
+
+    def audit(self):
+        return self.then(super().audit())
+
+    def then(self, seen):
+        others = registry_at(self.uri.rpartition("/")[0])
+        number = others.read().number
+        others.append(lambda _: Change("reserve", f"7.0.{number}", "", {"digest": str(number), "makings": MAKINGS}))
+        open_folder(self.uri).write(f"7.0.{number}/saved_model.pb", b"")
+        return seen
+
+
+def test_what_others_register_meanwhile_is_no_stray(tmp_path):
+    registry = Busy(open_folder(tmp_path), "custom-cnn", who="me@here")
+    registered(registry_at(tmp_path), make_model(tmp_path / "a", "a"))
+    report = verify(registry, Namespace(version=None, public_key=None))
+    assert (report.failure, report.document["faults"]) == (None, [])
+    assert registry.read().number == 4
 
 
 def test_rolling_back_to_an_altered_version_is_refused(at, filled):

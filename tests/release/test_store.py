@@ -12,6 +12,7 @@ from trainer.errors import SettingsError, StorageError
 from trainer.release.decisions import Change
 from trainer.release.history import Index
 from trainer.release.store import INDEX_NAME
+from trainer.release.strays import strays
 from trainer.storage import open_folder
 
 
@@ -90,7 +91,7 @@ def test_what_no_event_accounts_for_is_found(root, model):
     folder = open_folder(root).child("custom-cnn")
     folder.write("7.0.0/saved_model.pb", b"x")
     folder.write("history/000009.json", b"{}")
-    assert registry.strays(registry.read()) == [
+    assert strays(registry.names(), registry.read()) == [
         "7.0.0 belongs to no event",
         "history/000009.json comes after a gap in the history",
     ]

@@ -3,17 +3,22 @@
 The check that the original system lacked. It runs in a process of its own, where nothing of training can help: it
 loads the SavedModel as TensorFlow Serving does, sends raw bytes to its signature and writes down what comes back.
 
+A SavedModel says twice how it answers: by a graph, which TensorFlow Serving runs, and by objects, of which
+``tf.saved_model.load`` makes functions. Nothing but whoever wrote the file holds one to the other. All answers are the
+graph's; the objects' are held against them.
+
 QUESTIONS is an ``.npz`` of images, uint8 (N, 28, 28, 1) each. ANSWERS will be an ``.npz`` with the probabilities
 float32 (N, 10) under the same names. The images of the first question are asked one by one too: ``alone`` are the
 answers, ``seconds``, float64 (R,), is how long each took.
 
-The exit code is 7 where the graph holds an op that is not on the allow-list: it is not loaded then. It is 9 where the
-machine is at fault, by its memory or its disk: nothing is known of the model then.
+The exit code is 7 where the graph holds an op that is not on the allow-list, which is not loaded then, and where graph
+and objects answer differently. It is 9 where the machine is at fault, by its memory or its disk: nothing is known of
+the model then.
 """
 
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,13 +26,15 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from trainer.artifacts.export import BATCH_SIZE, SIGNATURE
+from trainer.artifacts.export import BATCH_SIZE, PARITY_TOLERANCE, SIGNATURE, load_predictor
 from trainer.artifacts.graph import operations_refused
 from trainer.contract import INPUT_NAME, OUTPUT_NAME
 from trainer.errors import GateRefusedError, Interrupted, StorageError, TrainerError
 
 ALONE, SECONDS = "alone", "seconds"
 WARM_UP_RUNS, TIMED_RUNS = 20, 300
+
+Signature = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 
 
 def main(argv: Sequence[str]) -> int:
@@ -37,6 +44,8 @@ def main(argv: Sequence[str]) -> int:
         signature = load_signature(model)
         with np.load(questions) as images:
             given = answer_all(signature, images)
+            first = next(iter(images))
+            refuse_two_answers(model, images[first], given[first])
         np.savez(answers, **given)
     except TrainerError as error:
         return _fail(str(error), error.exit_code)
@@ -47,41 +56,79 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
-def load_signature(folder: Path) -> Any:
-    """The serving signature of the SavedModel in ``folder``, as any client gets to see it.
-
-    Raises GateRefusedError for an op that is not allowed where it is, StorageError for what can't be loaded.
-    """
+def load_signature(folder: Path) -> Signature:
+    """As `open_signature`, but nothing is run where an op is not allowed where it is: GateRefusedError is raised."""
     if not (folder / "saved_model.pb").is_file():
         expected, do = str(folder / "saved_model.pb"), "name a model folder"
         raise StorageError("there is no SavedModel", expected=expected, received="no such file", do=do)
     refused = operations_refused(folder)
     if refused:
         raise GateRefusedError(f"the graph holds ops that are not on the allow-list: {', '.join(refused)}")
+    return open_signature(folder)
+
+
+def open_signature(folder: Path) -> Signature:
+    """The serving signature of the SavedModel in ``folder``: images uint8 (B, 28, 28, 1) → what it gives for them.
+
+    Loaded and run as TensorFlow Serving does: one session for the graph, whose own restoring fills its variables.
+    Raises StorageError for what can't be loaded, ValueError for a signature of anything but raw bytes and
+    probabilities.
+    """
+    graph = tf.Graph()
+    session = tf.compat.v1.Session(graph=graph)
     try:
-        model = tf.saved_model.load(str(folder))
-        signature = model.signatures[SIGNATURE]
+        with graph.as_default():
+            content = tf.compat.v1.saved_model.load(session, [tf.saved_model.SERVING], str(folder))
     except tf.errors.ResourceExhaustedError:  # The machine's, not the model's.
         raise
+    except (tf.errors.OpError, OSError, KeyError, ValueError, RuntimeError) as error:
+        raise _not_loaded(error) from error
+    if SIGNATURE not in content.signature_def:
+        raise _not_loaded(f"only {', '.join(sorted(content.signature_def)) or 'none'}")
+    image, probabilities = _tensors(content.signature_def[SIGNATURE])
+    answer_at_once: Signature = session.make_callable(probabilities, feed_list=[image])
+    return answer_at_once
+
+
+def refuse_two_answers(folder: Path, images: NDArray[np.uint8], given: NDArray[np.float32]) -> None:
+    """Raise GateRefusedError where the objects of the SavedModel don't answer ``images`` with what its graph ``given``.
+
+    Raises StorageError where they can't be loaded.
+    """
+    try:
+        by_objects = load_predictor(folder)
+    except tf.errors.ResourceExhaustedError:
+        raise
     except (tf.errors.OpError, OSError, KeyError, ValueError) as error:
-        raise StorageError(
-            "the SavedModel can't be loaded",
-            expected=f"one with the signature {SIGNATURE}",
-            received=str(error),
-            do="train it again",
-        ) from error
-    signature.model = model  # A signature does not keep the variables of its model alive.
-    return signature
+        raise _not_loaded(error) from error
+    if not np.allclose(by_objects(images), given, rtol=0, atol=PARITY_TOLERANCE, equal_nan=True):
+        raise GateRefusedError("the SavedModel answers TensorFlow Serving otherwise than tf.saved_model.load")
 
 
-def answer_all(signature: Any, questions: Mapping[str, NDArray[np.uint8]]) -> dict[str, Any]:
+def _tensors(signature: Any) -> tuple[str, str]:
+    """The names of the tensors that a signature takes images by, and gives probabilities by. Raises ValueError."""
+    takes, gives = signature.inputs, signature.outputs
+    if set(takes) != {INPUT_NAME} or takes[INPUT_NAME].dtype != tf.uint8.as_datatype_enum:
+        asked = ", ".join(f"{name}: {tf.dtypes.as_dtype(takes[name].dtype).name}" for name in sorted(takes))
+        raise ValueError(f"it takes {asked or 'nothing'}, not {INPUT_NAME}: uint8")
+    if OUTPUT_NAME not in gives:
+        raise ValueError(f"it gives {', '.join(sorted(gives)) or 'nothing'}, not {OUTPUT_NAME}")
+    return takes[INPUT_NAME].name, gives[OUTPUT_NAME].name
+
+
+def _not_loaded(received: object) -> StorageError:
+    expected, do = f"one with the signature {SIGNATURE}", "train it again"
+    return StorageError("the SavedModel can't be loaded", expected=expected, received=str(received), do=do)
+
+
+def answer_all(signature: Signature, questions: Mapping[str, NDArray[np.uint8]]) -> dict[str, Any]:
     """The answers to ``questions`` by name, and what came of asking the first one's images one by one."""
     given: dict[str, Any] = {name: answer(signature, questions[name]) for name in questions}
     given[ALONE], given[SECONDS] = answer_one_by_one(signature, questions[next(iter(questions))])
     return given
 
 
-def answer(signature: Any, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+def answer(signature: Signature, images: NDArray[np.uint8]) -> NDArray[np.float32]:
     """The probabilities float32 (N, 10) of ``images`` uint8 (N, 28, 28, 1), asked for in batches.
 
     Raises ValueError for what is no row of float32 for each image.
@@ -90,7 +137,9 @@ def answer(signature: Any, images: NDArray[np.uint8]) -> NDArray[np.float32]:
     return np.concatenate([_answer_at_once(signature, batch) for batch in batches])
 
 
-def answer_one_by_one(signature: Any, images: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+def answer_one_by_one(
+    signature: Signature, images: NDArray[np.uint8]
+) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
     """The answers float32 (N, 10) to at most 320 images, each alone, and how many seconds each took, float64 (300,).
 
     Those of the first calls are not counted. Fewer images are asked again and again.
@@ -104,8 +153,8 @@ def answer_one_by_one(signature: Any, images: NDArray[np.uint8]) -> tuple[NDArra
     return np.concatenate(answers[: len(images)]), np.array(seconds[WARM_UP_RUNS:])
 
 
-def _answer_at_once(signature: Any, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    given: NDArray[np.float32] = signature(**{INPUT_NAME: tf.constant(images)})[OUTPUT_NAME].numpy()
+def _answer_at_once(signature: Signature, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    given = signature(images)
     if given.dtype != np.float32 or given.ndim != 2 or len(given) != len(images):
         raise ValueError(f"for {len(images)} images it gives {given.dtype} of shape {given.shape}")
     return given

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from trainer.agreement import is_within
 from trainer.contract import METADATA_DIR
 from trainer.errors import GateRefusedError, SettingsError, StorageError, TrainerError
 from trainer.registry.intact import refuse_altered
@@ -17,6 +18,7 @@ from trainer.release.decisions import Content, Wishes
 from trainer.release.documents import SCHEMAS, read_raw
 from trainer.release.history import Entry, Index, labels
 from trainer.release.store import Registry
+from trainer.release.strays import strays
 from trainer.release.versions import Version, makings
 from trainer.storage.atomic import file_errors
 
@@ -36,9 +38,13 @@ class Report:
 
 
 def register(registry: Registry, options: argparse.Namespace) -> Report:
-    from trainer.registry.registration import Terms, examination_of
+    from trainer.registry.registration import Terms, check_keys, examination_of
     from trainer.registry.registration import register as admit
 
+    check_keys(options.signing_key, options.public_key)
+    if is_within(options.registry_root, options.model):
+        what, do = "the registry lies in the model's folder, which it would change", "name another --registry-root"
+        raise SettingsError(what, expected="a place beside it", received=options.registry_root, do=do)
     wishes = Wishes(options.why, options.reason, options.make_latest)
     asked = Version.parse(options.asked_version) if options.asked_version else None
     terms = Terms(wishes, asked, options.signing_key, options.public_key)
@@ -80,8 +86,9 @@ def diff(registry: Registry, options: argparse.Namespace) -> Report:
 
 def verify(registry: Registry, options: argparse.Namespace) -> Report:
     """Everything again from the files: the index from the events, the digests from the content."""
+    names = [] if options.version else registry.names()  # First, as others may be registering.
     index, of_history = registry.audit()
-    of_history += [] if options.version else registry.strays(index)
+    of_history += strays(names, index)
     if not (index.number or of_history):
         expected, do = "a folder with a history", "see --registry-root and --name"
         raise SettingsError("there is no registry here", expected=expected, received=registry.uri, do=do)

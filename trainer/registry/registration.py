@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from trainer.artifacts.manifest import verify as verify_files
 from trainer.contract import RELEASE_NAME
-from trainer.errors import GateRefusedError, StorageError
+from trainer.errors import GateRefusedError, SettingsError, StorageError
 from trainer.registry.candidate import Candidate, content_of, seal_of, take_copy
 from trainer.registry.champion import find_champion
 from trainer.release import decisions, signing
@@ -58,9 +58,9 @@ def examination_of(data: str | None, fashion_mnist_dir: Path | None, cache_dir: 
 
 
 def check_keys(signing_key: Path | None, public_key: Path | None) -> None:
-    """Use them once, on a file that means nothing. Raises SettingsError for a key that is none.
+    """Use them once, on a file that means nothing.
 
-    GateRefusedError if both are given and don't belong to each other.
+    Raises SettingsError for a key that is none, and for two that don't belong to each other: no model is to blame.
     """
     if signing_key is None:
         return
@@ -69,8 +69,14 @@ def check_keys(signing_key: Path | None, public_key: Path | None) -> None:
         folder.mkdir()
         (folder / "file").write_bytes(b"a trial")
         signing.sign(folder, signature, signing_key)
-        if public_key:
+        if public_key is None:
+            return
+        try:
             signing.check(folder, signature, public_key)
+        except GateRefusedError as error:
+            expected, do = f"the public half of {signing_key}", "name the two of one pair"
+            what = "these two keys don't belong together"
+            raise SettingsError(what, expected=expected, received=str(public_key), do=do) from error
 
 
 def register(registry: Registry, model: str, terms: Terms, examine: Examine) -> Entry:
@@ -181,7 +187,8 @@ def _judge(
     champion_folder = registry.version_folder(champion) if champion else None
     examination = examine(candidate.folder, champion_folder, seal_of(candidate, terms.public_key))
     if not examination.intact:
-        raise _not_intact(decisions.sentences(examination.failed))
+        # Of the other gates it is only said that they could not measure.
+        raise _not_intact(decisions.sentences([each for each in examination.failed if each.gate == "integrity"]))
     return content_of(candidate, examination), examination.takes_over
 
 

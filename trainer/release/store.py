@@ -18,7 +18,7 @@ from pathlib import Path
 
 from trainer.artifacts.manifest import read_manifest
 from trainer.artifacts.manifest import verify as verify_files
-from trainer.contract import MANIFEST_NAME, RELEASE_NAME
+from trainer.contract import MANIFEST_NAME
 from trainer.errors import AlreadyExistsError, NotFoundError, SettingsError, StorageError, TrainerError
 from trainer.release import chain, signing
 from trainer.release.folding import fold, fold_all
@@ -78,7 +78,7 @@ class Registry:
         index = self._sound()
         while change := decide(index):
             number, when = index.number + 1, datetime.now(UTC).isoformat(timespec="seconds")
-            name = _event_name(number)
+            name = event_name(number)
             content = Event(
                 number, change.kind, change.version, self._who, when, change.why, change.detail, follows=index.head
             ).as_json()
@@ -94,7 +94,7 @@ class Registry:
 
     def event(self, number: int) -> Event:
         """Raises NotFoundError if there is none of this number yet, StorageError if it says that it has another."""
-        name = _event_name(number)
+        name = event_name(number)
         event = Event.from_json(self._folder.read(name), place=f"{self.uri}/{name}")
         if event.number != number:
             raise StorageError(
@@ -177,30 +177,25 @@ class Registry:
         # A baseline has nothing that anybody would run.
         return found if public_key is None or entry.baseline else found + self.signature_faults(entry, public_key)
 
-    def strays(self, index: Index) -> list[str]:
-        """What lies in the registry and no event accounts for, a line each. Reads the whole listing."""
-        known = {*index.entries, *(item.version for item in index.reserved.values())}
-        names = self._folder.names()
-        tops = {name.partition("/")[0] for name in names} - {"history", "signatures", INDEX_NAME}
-        events = {_event_name(number) for number in range(1, index.number + 1)}
-        lost = sorted(name for name in names if name.startswith("history/") and name not in events)
-        marks = [name for name in names if name in {f"{version}/{RELEASE_NAME}" for version in known}]
-        return [
-            *(f"{name} belongs to no event" for name in sorted(tops - known)),
-            *(f"{name} comes after a gap in the history" for name in lost),
-            *(f"{name} belongs to no version: delete it" for name in marks),
-        ]
+    def names(self) -> list[str]:
+        """Every file there is, whatever it belongs to."""
+        return self._folder.names()
 
     def audit(self) -> tuple[Index, list[str]]:
         """The events alone folded together, whatever ``index.json`` says; what is wrong with them or it, a line each.
 
         The index is written anew only where the events vouch for each other: elsewhere it is the last witness of what
-        they were.
+        they were. Raises GateRefusedError where one was changed so that the next ones don't fit it any more.
         """
         kept = self._read_index()
         events = self.events()
-        index, then = fold_all(events), fold_all(events[: kept.number])
-        if found := chain.faults(events, kept):
+        found = chain.faults(events, kept)
+        try:
+            index, then = fold_all(events), fold_all(events[: kept.number])
+        except StorageError:
+            chain.refuse(found)  # It names the right one: an event that doesn't fit may be as it was.
+            raise
+        if found:
             return index, found
         if self._lost(kept, events):
             found = [f"{INDEX_NAME} was lost; it was made anew, and nothing vouches for event {index.number}, the last"]
@@ -289,10 +284,10 @@ def is_version(folder: Folder) -> bool:
     """Whether it lies in a registry, beside its history."""
     parent = folder.uri.rpartition("/")[0]
     # At the top of a disk or a bucket nothing lies beside it.
-    return parent not in ("", "gs:/") and open_folder(parent).exists(_event_name(1))
+    return parent not in ("", "gs:/") and open_folder(parent).exists(event_name(1))
 
 
-def _event_name(number: int) -> str:
+def event_name(number: int) -> str:
     return f"history/{number:06d}.json"
 
 
