@@ -74,6 +74,16 @@ def test_a_verdict_is_a_sentence_for_people_and_json_for_programs() -> None:
         assert Verdict.from_dict(json.loads(text)).as_dict() == json.loads(text)
 
 
+def test_what_is_odd_about_the_data_is_said_though_they_pass() -> None:
+    odd = replace(SOUND, data_report=SOUND.data_report | {"suspicious": ["two are alike", "it is dark"]})
+    silent = replace(SOUND, data_report=SOUND.data_report | {"suspicious": []})
+    praise = "and no test image is among the training images"
+    assert GATES["data"](silent, THRESHOLDS).sentence.endswith(f"{praise}.")
+    verdict = GATES["data"](odd, THRESHOLDS)
+    assert verdict.passed
+    assert verdict.sentence.endswith(f"{praise}; odd, and put up with: two are alike; it is dark.")
+
+
 def test_what_was_not_measured_is_not_passed_and_the_reason_is_given() -> None:
     unmeasured = replace(SOUND, measured=None, unmeasured="the artifact was not loaded")
     assert set(refusals(unmeasured)) == set(GATES) - {"integrity"}
@@ -97,6 +107,7 @@ def test_every_gate_answers_though_others_refuse() -> None:
 SYNTHETIC_MANIFEST = replace(SOUND.manifest, synthetic=True)
 BLOCKED = SOUND.data_report | {"blocking": ["it fell back to drawings."]}
 LEAKED = SOUND.data_report | {"leakage": {"copies": 3}}
+DRAWN = SOUND.data_report | {"source": {"name": "mine", "synthetic": True}}
 OTHER_ROWS = SOUND.class_performance["classes"] | {"Bag": SOUND.class_performance["classes"]["Coat"]}
 UNTESTED = SOUND.class_performance["classes"] | {"Bag": SOUND.class_performance["classes"]["Bag"] | {"recall": None}}
 WEAK = SOUND.class_performance["classes"] | {"Bag": SOUND.class_performance["classes"]["Bag"] | {"recall": 0.59}}
@@ -124,6 +135,7 @@ FAULTS = [
     ("data", replace(SOUND, data_report=BLOCKED), "Release is blocked: it fell back to drawings."),
     ("data", replace(SOUND, manifest=replace(SOUND.manifest, blocking=["so"])), "Release is blocked: so."),
     ("data", replace(SOUND, data_report=LEAKED), "3 test images are training images too"),
+    ("data", replace(SOUND, data_report=DRAWN), "The data are synthetic."),
     ("data", with_measured(synthetic=True), "The data are synthetic."),
     ("data", with_measured(copies=1), "1 test images are training images too"),
     ("absolute", with_test(accuracy={"value": 0.905, "low": 0.899, "high": 0.911}), "lower end must be at least 90.00"),

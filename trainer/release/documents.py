@@ -92,6 +92,7 @@ class _Leakage(_Schema):
 class _DataReport(_Schema):
     fingerprint: str
     blocking: Sequence[str]
+    suspicious: Sequence[str] = ()
     source: _Source
     leakage: _Leakage
 

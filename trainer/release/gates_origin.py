@@ -15,7 +15,7 @@ def integrity(evidence: Evidence, _: Thresholds) -> Verdict:
 
 
 def data(evidence: Evidence, _: Thresholds) -> Verdict:
-    """Real data, nothing found against them, and no test image among those trained on."""
+    """Real data, nothing that blocks a release, and no test image among those trained on."""
     report, manifest, measured = evidence.data_report, evidence.manifest, evidence.measured
     source = report.get("source", {})
     told = (manifest.synthetic, evidence.metrics.get("synthetic"), source.get("synthetic"))
@@ -30,8 +30,7 @@ def data(evidence: Evidence, _: Thresholds) -> Verdict:
         faults.append(f"{copies} test images are training images too, so every figure flatters the model")
     if measured is None and not faults:
         return not_measured("data", evidence.unmeasured, **figures)
-    praise = (
-        f"the data are real ({source.get('name')}), nothing was found against them, "
-        "and no test image is among the training images"
-    )
+    praise = f"the data are real ({source.get('name')}), and no test image is among the training images"
+    if odd := report.get("suspicious"):
+        praise += f"; odd, and put up with: {'; '.join(odd)}"
     return verdict("data", faults, praise, figures)
