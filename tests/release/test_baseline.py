@@ -56,10 +56,34 @@ def test_a_baseline_is_a_version_of_its_own_name(at, figures_file):
         ({"accuracy": 0.9, "data_fingerprint": 7}, "data_fingerprint is 7, none"),
         ({"accuracy": 0.9, "data_fingerprint": "\ud800"}, "data_fingerprint is '\\ud800', none"),
         ({"accuracy": "good", "logLoss": -1}, "accuracy = 'good', which is no figure; log_loss = -1"),
+        ({"accuracy": 10**400}, "000, which is no figure"),
+        ({"logLoss": 10**400}, "000, which is no figure"),
+        ({"accuracy": 0.9, "n": 2**31}, "n is 2147483648, no number of images"),
+        (
+            {"average_precision_micro": 0.5, "auPrc": 0.9, "accuracy": 0.4, "metrics": {"accuracy": 0.8}},
+            "received accuracy is given twice: 0.4 and 0.8; average_precision_micro is given twice: 0.5 and 0.9 –",
+        ),
+        ({"accuracy": 0.9, "n": 5, "metrics": {"n": 6}}, "received n is given twice: 5 and 6 –"),
+        ('{"accuracy": 0.4, "accuracy": 0.9}', "received the key 'accuracy' stands there twice –"),
+        ('{"metrics": {"auPrc": 0.4, "auPrc": 0.4}}', "received the key 'auPrc' stands there twice –"),
+        pytest.param("[" * 200_000, "nested too deeply", id="deep"),
     ],
 )
 def test_figures_that_are_none(at, figures_file, content, message):
     assert message in at("import-baseline automl-baseline --metrics", figures_file(content), code=2)
+
+
+def test_the_same_figure_may_be_given_twice(at, figures_file):
+    figures = {"average_precision_micro": 0.972, "auPrc": 0.972, "n": 9, "metrics": {"auPrc": {"value": 0.972}, "n": 9}}
+    at("import-baseline automl-baseline --metrics", figures_file(figures))
+    assert "0.9720" in line_with(at("compare"), "Average precision, micro")
+
+
+def test_two_baselines_differ_in_their_figures(at, figures_file):
+    for accuracy in (0.9, 0.92):
+        at("import-baseline automl-baseline --metrics", figures_file({"accuracy": accuracy, "test": 5}))
+    row = line_with(at("diff 1.0.0 1.1.0 --name automl-baseline"), "Accuracy")
+    assert row.split()[1:] == ["0.9000", "0.9200", "+0.0200"]
 
 
 def test_the_name_of_a_model_is_none_of_a_baseline(at, figures_file):

@@ -173,7 +173,9 @@ def test_what_was_approved_meanwhile_is_looked_at_before_it_is_promoted(two):
 
 def test_what_is_examined_again_is_known_by_what_was_found_last():
     index = add(Index(), "a", "absolute")
-    found = replace(content("a"), figures={"accuracy": {"value": 0.94}}, other_thresholds={"x.y": {"asked": 1}})
+    found = replace(
+        content("a"), figures={"accuracy": {"value": 0.94}}, other_thresholds={"x.y": {"asked": 1, "default": 2}}
+    )
     change = decisions.examine(index, found, takes_over=True, champion=None, why="")
     index = apply(index, change)
     entry = index.entries["1.0.0"]
@@ -272,7 +274,11 @@ def test_an_event_of_another_schema_is_refused(two):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "{}", '{"schema": 2}', '{"schema": 1, "number": 1}', "\x00", '"schema"', "null"]
+    "text",
+    [
+        *("", "[]", "{}", '{"schema": 2}', '{"schema": 1, "number": 1}', "\x00", '"schema"', "null"),
+        pytest.param("[" * 200_000, id="deep"),
+    ],
 )
 def test_what_is_no_event_is_refused(text):
     with pytest.raises(StorageError, match=r"history/000001\.json is not an event of the registry"):

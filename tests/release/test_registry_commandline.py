@@ -134,3 +134,10 @@ def test_who_did_it_is_in_the_history(tmp_path):
     assert who(env) == "trainer@my-project.iam.gserviceaccount.com (Vertex AI job 123)"
     account.write_text("{}")
     assert "@" in who({"GOOGLE_APPLICATION_CREDENTIALS": str(account)})
+
+
+def test_a_name_that_is_no_utf_8_is_kept_all_the_same(at, filled, monkeypatch):
+    monkeypatch.setenv("LOGNAME", "j\udcff")
+    at("promote 1.0.0")
+    assert r"j\udcff@" in registry_at(filled).events()[-1].who
+    assert who({"CLOUD_ML_JOB_ID": "\udc80"}).endswith(r"(Vertex AI job \udc80)")

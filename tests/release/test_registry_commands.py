@@ -23,11 +23,16 @@ def test_list_shows_every_version_with_its_labels(at):
     assert "\x1b" not in out, "no colours in a pipe"
 
 
-def test_a_figure_that_is_no_number_hides_no_other_version(at, filled, tmp_path):
+def test_a_figure_that_is_no_number_hides_no_other_version(at, filled, figures_file, tmp_path):
     """As an older release of this package kept it."""
-    registered(registry_at(filled), make_model(tmp_path / "d", "d"), "agreement", measured={"log_loss": "0.2"})
+    figures = {"log_loss": "0.2", "roc_auc_macro": {"mean": 0.9}, "average_precision_micro": {"value": "0.9"}}
+    model = make_model(tmp_path / "d", "d", figures=figures)
+    registered(registry_at(filled), model, "agreement")
+    at("import-baseline automl-baseline --metrics", figures_file({"logLoss": 0.3, "auPrc": 0.9}))
     assert len(at("list").splitlines()) == 5
     assert "log loss" in at("show 3.0.0")
+    assert line_with(at("diff 1.0.0 3.0.0"), "Log loss").split()[-2:] == ["0.2", "–"]
+    assert "not comparable: this version has none" in line_with(at("compare 3.0.0"), "Log loss")
 
 
 def test_everything_is_there_for_programs_too(at):
@@ -88,7 +93,14 @@ def test_diff_takes_no_figure_that_is_only_written_of_a_model_that_does_somethin
     assert "99.00" not in out
 
 
-@pytest.mark.parametrize("content", ["", '{"test": {"n": 1', "\udcff", "[1]"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        *("", '{"test": {"n": 1', "\udcff", "[1]", '{"test": 5}', '{"test": {"log_loss": "0.2"}}', '{"test": null}'),
+        pytest.param("[" * 200_000, id="deep"),
+        pytest.param('{"a":' * 500 + "1" + "}" * 500, id="less deep"),
+    ],
+)
 @pytest.mark.parametrize("words", ["diff 1.0.0 1.1.0", "compare 1.1.0"])
 def test_a_damaged_document_is_one_line_that_says_what_to_do(at, filled, figures_file, words, content):
     at("import-baseline automl-baseline --metrics", figures_file({"auPrc": 0.9}))
@@ -99,6 +111,26 @@ def test_a_damaged_document_is_one_line_that_says_what_to_do(at, filled, figures
     assert "verify" in err
     assert err.count("\n") == 1
     assert "metadata/metrics.json was changed" in at("verify", code=7)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "place"),
+    [
+        ("params", {"settings": [1]}, "settings"),
+        ("class_performance", {"classes": []}, "classes"),
+        ("class_performance", {"classes": {"Bag": {"recall": "all"}}}, "classes.Bag.recall"),
+        ("data_report", {"counts": 5, "fingerprint": "x"}, "counts"),
+        ("data_report", {"fingerprint": 5}, "fingerprint"),
+    ],
+)
+def test_a_document_that_the_trainer_never_wrote_is_damaged(at, filled, figures_file, name, content, place):
+    at("import-baseline automl-baseline --metrics", figures_file({"auPrc": 0.9}))
+    (filled / "custom-cnn" / "1.1.0" / "metadata" / f"{name}.json").write_text(json.dumps(content))
+    for words in ("diff 1.0.0 1.1.0", "compare 1.1.0"):
+        err = at(words, code=5)
+        assert f"metadata/{name}.json of version 1.1.0 is damaged – expected the JSON that was registered" in err
+        assert f"received {place}: Input should be " in err
+        assert err.count("\n") == 1
 
 
 def test_promote_and_roll_back(at):

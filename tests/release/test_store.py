@@ -1,5 +1,6 @@
 """The registry on a folder and on a bucket: idempotent, mending itself, and telling what was touched."""
 
+import json
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -34,6 +35,48 @@ def test_the_index_is_made_again_when_lost_behind_or_broken(root, tmp_path, mode
             folder.write(INDEX_NAME, content)
         assert registry.read().latest == "1.0.1"
         assert folder.read(INDEX_NAME) == whole
+
+
+@pytest.mark.parametrize(
+    ("way", "value"),
+    [
+        *((("versions", 0, "figures"), None), (("versions", 0, "event"), "2"), (("versions", 0, "signed"), "no")),
+        *((("versions", 0, "when"), None), (("journal", 0, "who"), 5), (("journal", 1, "latest"), 7)),
+        *((("reserved",), {"x": {"version": 1, "makings": {}, "when": ""}}), (("head",), 5)),
+        pytest.param(("versions", 0, "figures"), json.loads("[" * 500 + "]" * 500), id="deep"),
+    ],
+)
+def test_an_index_that_holds_something_of_another_type_is_made_again(tmp_path, model, way, value):
+    registry = registry_at(tmp_path / "registry")
+    registered(registry, model)
+    path = tmp_path / "registry" / "custom-cnn" / INDEX_NAME
+    whole = path.read_bytes()
+    document = place = json.loads(whole)
+    for step in way[:-1]:
+        place = place[step]
+    place[way[-1]] = value
+    for content in (json.dumps(document), "[" * 200_000):
+        path.write_text(content)
+        assert registry.read().latest == "1.0.0"
+        assert path.read_bytes() == whole
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        *(("number", "2"), ("kind", []), ("who", 5), ("when", None), ("follows", 7), ("makings", {"data": 1})),
+        *(("digest", []), ("figures", "x"), ("verdicts", [{"gate": 1, "passed": 0}]), ("latest", 1), ("override", {})),
+        ("other_thresholds", {"absolute.recall_at_least": {"asked": 0}}),
+        pytest.param("figures", json.loads('{"accuracy":' * 500 + "1" + "}" * 500), id="deep"),
+    ],
+)
+def test_an_event_that_holds_something_of_another_type_is_refused(tmp_path, model, name, value):
+    registry = registry_at(tmp_path / "registry")
+    registered(registry, model)
+    path = tmp_path / "registry" / "custom-cnn" / "history" / "000002.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {name: value}))
+    with pytest.raises(StorageError, match=rf"000002\.json is not an event .* received ValueError\('({name}|nested)"):
+        registry.events()
 
 
 def test_reading_needs_no_right_to_write(root, model, monkeypatch):

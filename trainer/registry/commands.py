@@ -17,12 +17,16 @@ from trainer.release import baseline, decisions
 from trainer.release.decisions import Content, Wishes
 from trainer.release.documents import SCHEMAS, read_raw
 from trainer.release.history import Entry, Index, labels
+from trainer.release.plain_json import fault
 from trainer.release.store import Registry
 from trainer.release.strays import strays
 from trainer.release.versions import Version, makings
 from trainer.storage.atomic import file_errors
 
 log = logging.getLogger("trainer.registry")
+
+#: The documents that hold figures.
+_FIGURES = ("metrics", "class_performance")
 
 
 @dataclass(frozen=True)
@@ -223,12 +227,13 @@ def describe(registry: Registry, index: Index, entry: Entry) -> dict[str, Any]:
 
 
 def written_documents(registry: Registry, entry: Entry) -> dict[str, dict[str, Any]]:
-    """The JSON documents of a version that are there. Raises StorageError for one that can't be read."""
+    """The JSON documents of a version that are there. Raises StorageError for one that is damaged."""
     folder = registry.version_folder(entry.version)
     found = {}
     for name in SCHEMAS:
         try:
             document = read_raw(folder, name)
+            _check(entry, name, document or {})
         except ValueError as error:
             what = f"{METADATA_DIR}/{name}.json of version {entry.version} is damaged"
             do = "see with verify what else was changed; registering the same model again brings it back"
@@ -246,11 +251,23 @@ def trusted_documents(registry: Registry, entry: Entry) -> dict[str, dict[str, A
     What is only written is not taken where the gate ``agreement`` found that it is not what the model does.
     """
     documents = written_documents(registry, entry)
-    metrics, classes = documents.pop("metrics", {}), documents.pop("class_performance", {})
-    if entry.baseline or any(verdict.gate == "agreement" for verdict in entry.failed):
-        metrics, classes = {}, {}
+    metrics, classes = (documents.pop(name, {}) if _believed(entry) else {} for name in _FIGURES)
     test = {**metrics.get("test", {}), **entry.figures}
     return {**documents, "metrics": {"test": test}, "class_performance": classes}
+
+
+def _believed(entry: Entry) -> bool:
+    """Whether the figures in its documents are used: a baseline's are as somebody else wrote them."""
+    return not entry.baseline and all(verdict.gate != "agreement" for verdict in entry.failed)
+
+
+def _check(entry: Entry, name: str, document: Mapping[str, Any]) -> None:
+    """Raises ValueError for a document that can't have been registered like this, as far as anybody reads it."""
+    if name in _FIGURES and not _believed(entry):
+        return
+    # An older version of this package need not have written everything.
+    if found := fault(SCHEMAS[name], document, may_lack=True):
+        raise ValueError(found)
 
 
 def _state(registry: Registry, index: Index) -> dict[str, Any]:

@@ -5,9 +5,8 @@ from typing import Any
 
 from trainer.artifacts.report import METRIC_ROWS
 from trainer.contract import CLASS_NAMES
-from trainer.evaluation.gap import hits
 from trainer.evaluation.intervals import newcombe_interval
-from trainer.release.baseline import value_of
+from trainer.release.baseline import number_of
 
 Documents = Mapping[str, Mapping[str, Any]]
 
@@ -53,12 +52,20 @@ def _metrics(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[dict[str, Any]]
     rows = []
     for key, title, _ in METRIC_ROWS:
         row: dict[str, Any] = {"name": title, "a": a.get(key), "b": b.get(key)}
-        row["difference"] = _minus(value_of(row["b"]), value_of(row["a"]))
-        if key == "accuracy" and row["difference"] is not None:
+        row["difference"] = _minus(number_of(row["b"]), number_of(row["a"]))
+        if key == "accuracy" and (first := _hits(a)) and (second := _hits(b)):
             # As if of different images: on the same ones the true interval is narrower.
-            row["low"], row["high"] = newcombe_interval(hits(b), hits(a))
+            row["low"], row["high"] = newcombe_interval(second, first)
         rows.append(row)
     return rows
+
+
+def _hits(test: Mapping[str, Any]) -> tuple[int, int] | None:
+    """How many of how many images were right; None where that isn't known, as of a baseline without ``n``."""
+    accuracy, n = number_of(test.get("accuracy")), test.get("n")
+    if accuracy is None or not 0 <= accuracy <= 1 or type(n) is not int or not 0 < n < 2**31:
+        return None
+    return round(accuracy * n), n
 
 
 def _classes(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[dict[str, Any]]:

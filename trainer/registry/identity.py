@@ -15,7 +15,9 @@ def who(env: Mapping[str, str]) -> str:
     """
     name = _service_account(env) or f"{_user()}@{socket.gethostname()}"
     job = env.get("CLOUD_ML_JOB_ID")
-    return f"{name} (Vertex AI job {job})" if job else name
+    told = f"{name} (Vertex AI job {job})" if job else name
+    # The history is UTF-8, and a name need not be.
+    return told.encode(errors="backslashreplace").decode()
 
 
 def _service_account(env: Mapping[str, str]) -> str | None:

@@ -5,6 +5,7 @@ from typing import Any
 
 from trainer.artifacts.formats import DASH, number, percent, setting_value, signed
 from trainer.registry.tables import Cell, Page
+from trainer.release.baseline import number_of
 
 Document = Mapping[str, Any]
 
@@ -201,11 +202,11 @@ def _compare(document: Document, page: Page) -> list[str]:
 
 
 def _figure(value: Any) -> str:
-    """A number, or a proportion with its interval."""
-    if isinstance(value, Mapping):
-        if "low" not in value:
-            return percent(value["value"], 2)
-        return f"{percent(value['value'], 2)} ({100 * value['low']:.2f} to {100 * value['high']:.2f})"
+    """A number, or a proportion with its interval. An older release of this package kept figures that are neither."""
+    if isinstance(value, Mapping) and (share := number_of(value)) is not None:
+        low, high = (number_of(value.get(end)) for end in ("low", "high"))
+        interval = "" if low is None or high is None else f" ({100 * low:.2f} to {100 * high:.2f})"
+        return percent(share, 2) + interval
     if isinstance(value, int):
         return f"{value:,}"
     return number(value, 4) if isinstance(value, float) else setting_value(value)

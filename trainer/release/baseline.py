@@ -5,9 +5,8 @@ were the same figure. Average precision is the area under the precision–recall
 """
 
 import hashlib
-import json
-import math
-from collections.abc import Mapping
+import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 from trainer.artifacts.manifest import Manifest, describe_files, write_manifest
 from trainer.contract import MANIFEST_NAME, METADATA_DIR
 from trainer.errors import SettingsError
+from trainer.release.plain_json import load_json
 
 #: What a file of figures may call them: our own names, and those of a Vertex AI evaluation, which are micro-averages
 #: (classification_metrics_1.0.0.yaml).
@@ -58,33 +58,53 @@ class Row:
 def read_figures(content: bytes) -> dict[str, Any]:
     """Figures by our names, from JSON as a person writes it or as Vertex AI exports an evaluation.
 
-    Figures may stand at the top or below ``metrics``; a proportion is in [0, 1]. ``n`` and ``data_fingerprint`` of
-    the test images are kept. Raises SettingsError that names every problem.
+    Figures may stand at the top or below ``metrics``, or at both if they agree; a proportion is in [0, 1]. ``n`` and
+    ``data_fingerprint`` of the test images are kept. Raises SettingsError that names every problem.
     """
     try:
-        document = json.loads(content)
+        document = load_json(content, object_pairs_hook=_once_each)
     except ValueError as error:
         raise _refused("read", str(error)) from error
     if not isinstance(document, Mapping):
         raise _refused("read", repr(document))
     nested = document.get("metrics")
-    given = {**document, **nested} if isinstance(nested, Mapping) else document
-    figures = {ours: value_of(given[name]) for name, ours in _NAMES.items() if name in given}
-    problems = [problem for name, value in figures.items() if (problem := _problem(name, value))]
-    problems += _problems_of_images(given)
-    if problems or not figures:
-        received = "; ".join(problems) or f"only {', '.join(map(str, given)) or 'nothing'}"
-        raise _refused("used", received)
-    return figures | {name: given[name] for name in ("n", "data_fingerprint") if name in given}
+    places = [document, nested] if isinstance(nested, Mapping) else [document]
+    given = _given(places)
+    problems = [problem for name, values in given.items() for problem in _problems(name, values)]
+    if problems or not given.keys() - {*_OF_IMAGES}:
+        names = dict.fromkeys(name for place in places for name in place)
+        raise _refused("used", "; ".join(problems) or f"only {', '.join(names) or 'nothing'}")
+    return {name: values[0] for name, values in given.items()}
 
 
-def _problems_of_images(given: Mapping[str, Any]) -> list[str]:
-    count, fingerprint = given.get("n", 1), given.get("data_fingerprint", "")
-    problems = [] if type(count) is int and count > 0 else [f"n is {count!r}, no number of images"]
-    # A fingerprint is hexadecimal; what is no ASCII could not be kept in the history either.
-    if not (isinstance(fingerprint, str) and fingerprint.isascii()):
-        problems.append(f"data_fingerprint is {fingerprint!a}, none")
-    return problems
+def _once_each(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object in which no key stands twice: JSON itself would silently take the last one."""
+    document = dict(pairs)
+    if len(document) < len(pairs):
+        keys = [key for key, _ in pairs]
+        raise ValueError(f"the key {next(key for key in keys if keys.count(key) > 1)!a} stands there twice")
+    return document
+
+
+def _given(places: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+    """Everything that ``places`` say of each figure, whatever they call it, and of the test images."""
+    given: dict[str, list[Any]] = {}
+    for place in places:
+        for name, ours in _NAMES.items():
+            if name in place:
+                given.setdefault(ours, []).append(value_of(place[name]))
+        for name in _OF_IMAGES:
+            if name in place:
+                given.setdefault(name, []).append(place[name])
+    return given
+
+
+def _problems(name: str, values: Sequence[Any]) -> list[str]:
+    """What is wrong with any of the values of one figure, or between two of them."""
+    found = [problem for value in values if (problem := _OF_IMAGES.get(name, _problem)(name, value))]
+    other = next((value for value in values if value != values[0]), values[0])
+    contradiction = [f"{name} is given twice: {values[0]!r} and {other!r}"] if other != values[0] else []
+    return [*dict.fromkeys(found), *contradiction]
 
 
 def _refused(verb: str, received: str) -> SettingsError:
@@ -125,9 +145,9 @@ def same_images(ours: Mapping[str, Any], theirs: Mapping[str, Any], report: Mapp
 
 
 def _row(ours: Mapping[str, Any], theirs: Mapping[str, Any], name: str, title: str, loose: str | None) -> Row:
-    mine, other, remark = value_of(ours.get(name)), value_of(theirs.get(name)), ""
+    mine, other, remark = number_of(ours.get(name)), number_of(theirs.get(name)), ""
     if other is None and loose is not None and loose in theirs:
-        other, remark = value_of(theirs[loose]), "the baseline doesn't say how it averages over the classes"
+        other, remark = number_of(theirs[loose]), "the baseline doesn't say how it averages over the classes"
     if name == "accuracy" and other is not None and other in _precisions(theirs):
         remark = "not comparable: the baseline gives the same number as average precision, so one is mislabelled"
         return Row(title, mine, other, None, False, remark)
@@ -146,9 +166,34 @@ def value_of(figure: Any) -> Any:
     return figure.get("value") if isinstance(figure, Mapping) else figure
 
 
+def number_of(figure: Any) -> float | None:
+    """``value_of`` what is a number; an older release of this package kept figures that are none."""
+    value = value_of(figure)
+    return value if _finite(value) else None
+
+
+def _finite(value: Any) -> bool:
+    """Whether it is a number that can be reckoned with: no NaN, and no integer that is too large for a float."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return number and abs(value) <= sys.float_info.max
+
+
 def _problem(name: str, value: Any) -> str | None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
+    if not _finite(value) or value < 0:
         return f"{name} = {value!r}, which is no figure"
     if name != "log_loss" and value > 1:
         return f"{name} = {value!r}, which is no share of 1"
     return None
+
+
+def _count_problem(name: str, count: Any) -> str | None:
+    return None if type(count) is int and 0 < count < 2**31 else f"{name} is {count!r}, no number of images"
+
+
+def _fingerprint_problem(name: str, fingerprint: Any) -> str | None:
+    # A fingerprint is hexadecimal; what is no ASCII could not be kept in the history either.
+    return None if isinstance(fingerprint, str) and fingerprint.isascii() else f"{name} is {fingerprint!a}, none"
+
+
+#: What else is kept, about the test images.
+_OF_IMAGES = {"n": _count_problem, "data_fingerprint": _fingerprint_problem}

@@ -3,22 +3,22 @@
 The schemas name only that. Whether it is true is for the gates to say.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from trainer.contract import METADATA_DIR
 from trainer.errors import NotFoundError
+from trainer.release.plain_json import Schema, fault, load_json
 from trainer.storage import Folder
 
 #: Of images.
 _Count = Annotated[int, Field(ge=0, lt=2**31)]
 
 
-class _Schema(BaseModel):
-    model_config = ConfigDict(strict=True, allow_inf_nan=False)
+class _Schema(Schema):
+    model_config = ConfigDict(allow_inf_nan=False)
 
 
 class _Mistaken(_Schema):
@@ -95,6 +95,7 @@ class _DataReport(_Schema):
     suspicious: Sequence[str] = ()
     source: _Source
     leakage: _Leakage
+    counts: Mapping[str, Any] = Field(default_factory=dict)
 
 
 SCHEMAS: Mapping[str, type[BaseModel]] = {
@@ -111,7 +112,7 @@ def read_raw(folder: Folder, name: str) -> dict[str, Any] | None:
     Raises ValueError for what is no JSON object, NaN in it included. Whether one holds what it should is not looked at.
     """
     try:
-        document = json.loads(folder.read(f"{METADATA_DIR}/{name}.json"), parse_constant=_no_json)
+        document = load_json(folder.read(f"{METADATA_DIR}/{name}.json"), parse_constant=_no_json)
     except NotFoundError:
         return None
     if not isinstance(document, dict):
@@ -132,16 +133,13 @@ def read_documents(folder: Folder) -> tuple[dict[str, dict[str, Any]], list[str]
         documents[name] = {}
         try:
             document = read_raw(folder, name)
-            if document is None:
-                findings.append(f"{path} is missing")
-                continue
-            schema.model_validate(document)
-        except ValidationError as error:
-            first = error.errors(include_url=False)[0]
-            place = ".".join(map(str, first["loc"]))
-            findings.append(f"{path} is not as the trainer writes it: {place or 'the whole'}: {first['msg']}")
         except ValueError as error:
             findings.append(f"{path} is not a JSON object: {error}")
+            continue
+        if document is None:
+            findings.append(f"{path} is missing")
+        elif found := fault(schema, document):
+            findings.append(f"{path} is not as the trainer writes it: {found}")
         else:
             documents[name] = document
     return documents, findings

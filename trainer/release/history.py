@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 from trainer.errors import StorageError
+from trainer.release.history_schema import EventFields, IndexFields
+from trainer.release.plain_json import fault, load_json
 from trainer.release.verdict import Verdict
 from trainer.release.versions import Makings, Version
 
@@ -62,9 +64,11 @@ class Event:
     def from_json(cls, content: bytes, *, place: str) -> Self:
         """Raises StorageError about ``place`` for what is not one of our events."""
         try:
-            fields = json.loads(content)
+            fields = load_json(content)
             if fields.pop("schema") != SCHEMA:
                 raise ValueError("of another schema, so of another version of this package")
+            if found := fault(EventFields, fields):
+                raise ValueError(found)
             own = {name: fields.pop(name) for name in OWN_FIELDS}
             follows, digest = fields.pop("follows", ""), hashlib.sha256(content).hexdigest()
             return cls(**own, detail=fields, follows=follows, digest=digest)
@@ -193,11 +197,11 @@ class Index:
     @classmethod
     def from_json(cls, content: bytes) -> Self:
         """Raises ValueError, KeyError, TypeError or AttributeError for anything else than what ``as_json`` wrote."""
-        document = json.loads(content)
+        document = load_json(content)
         if document["schema"] != SCHEMA:
             raise ValueError("another schema")
-        if not (type(document["number"]) is int and document["number"] >= 0):
-            raise ValueError(f"a number that is none: {document['number']!r}")
+        if found := fault(IndexFields, document):
+            raise ValueError(found)
         entries = [Entry.from_dict(fields) for fields in document["versions"]]
         reserved = {
             digest: Reservation(**{**fields, "makings": Makings(**fields["makings"])})
@@ -206,8 +210,6 @@ class Index:
         pointers = [*document["production"], *([document["latest"]] if document["latest"] is not None else [])]
         if unknown := {*pointers} - {entry.version for entry in entries}:
             raise ValueError(f"no version {', '.join(map(repr, unknown))}")
-        if not all({*OWN_FIELDS} <= line.keys() for line in document["journal"]):
-            raise ValueError("a journal with a line that is none")
         return cls(
             number=document["number"],
             entries={entry.version: entry for entry in entries},
