@@ -3,6 +3,7 @@ import os
 import struct
 import tracemalloc
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -156,6 +157,16 @@ def test_fingerprint_is_that_of_the_content(tmp_path: Path) -> None:
     images[-1, 27, 27] ^= 1
     assert idx.fingerprint(Dataset(dataset.train, Examples(images, dataset.test.labels))) != idx.fingerprint(dataset)
     assert idx.fingerprint(Dataset(dataset.test, dataset.train)) != idx.fingerprint(dataset)
+
+
+@pytest.mark.parametrize("part", ["train", "test"])
+def test_fingerprint_is_that_of_the_labels_too(part: str) -> None:
+    dataset = random_dataset()
+    examples = getattr(dataset, part)
+    labels = examples.labels.copy()
+    labels[-1] = (labels[-1] + 1) % 10
+    relabelled = replace(dataset, **{part: Examples(examples.images, labels)})
+    assert idx.fingerprint(relabelled) != idx.fingerprint(dataset)
 
 
 def test_fingerprint_tells_where_train_ends_and_test_begins() -> None:

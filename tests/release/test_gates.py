@@ -74,6 +74,34 @@ def test_a_verdict_is_a_sentence_for_people_and_json_for_programs() -> None:
         assert Verdict.from_dict(json.loads(text)).as_dict() == json.loads(text)
 
 
+def with_accuracy_on(name: str, points_below: float) -> Evidence:
+    assert SOUND.measured
+    plain = SOUND.measured.accuracy_on["as_they_are"]
+    return with_measured(accuracy_on=dict(SOUND.measured.accuracy_on) | {name: plain - points_below / 100})
+
+
+def against_a_champion(only_ours: int, only_theirs: int) -> Evidence:
+    """So many images that only one of them is right on, of 10,000."""
+    image = np.arange(10_000)
+    return replace(SOUND, comparison=against(image >= only_theirs, image < 10_000 - only_ours))
+
+
+@pytest.mark.parametrize(
+    ("gate", "passes", "refused"),
+    [
+        ("agreement", with_measured(change_alone=0.00099), with_measured(change_alone=0.00101)),
+        ("sensitivity", with_accuracy_on("shuffled", 30.1), with_accuracy_on("shuffled", 29.9)),
+        ("sensitivity", with_accuracy_on("scaled", -1.9), with_accuracy_on("scaled", -2.1)),
+        # McNemar's mid-p is 0.073 and 0.046.
+        ("champion", against_a_champion(41, 59), against_a_champion(40, 60)),
+    ],
+    ids=["change alone", "shuffled", "scaled", "champion"],
+)
+def test_a_threshold_is_where_it_is_said_to_be(gate: str, passes: Evidence, refused: Evidence) -> None:
+    assert GATES[gate](passes, THRESHOLDS).passed
+    assert not GATES[gate](refused, THRESHOLDS).passed
+
+
 def test_what_is_odd_about_the_data_is_said_though_they_pass() -> None:
     odd = replace(SOUND, data_report=SOUND.data_report | {"suspicious": ["two are alike", "it is dark"]})
     silent = replace(SOUND, data_report=SOUND.data_report | {"suspicious": []})

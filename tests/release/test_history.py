@@ -126,6 +126,8 @@ def test_a_refused_model_is_registered_whatever_became_latest_meanwhile(two):
     index = apply(two, decisions.reserve(two, new, None))
     change = decisions.register(index, new, takes_over=False, champion="1.0.0", wishes=Wishes())
     assert apply(index, change).latest == "1.0.1"
+    with pytest.raises(MovedError):
+        decisions.register(index, new, takes_over=False, champion="1.0.0", wishes=replace(OVERRIDE, make_latest=True))
 
 
 def test_production_goes_up_and_back(two):
@@ -169,6 +171,14 @@ def test_what_was_approved_meanwhile_is_looked_at_before_it_is_promoted(two):
     with pytest.raises(GateRefusedError, match=r"1\.0\.2 is not approved"):
         decisions.promote(index, "1.0.2", seen=seen, why="")
     assert promoted(index, "1.0.2").in_production == "1.0.2"
+
+
+def test_what_was_refused_meanwhile_is_not_promoted_though_it_was_approved_when_seen(two):
+    seen = add(two, "c", "absolute", wishes=OVERRIDE)
+    found = content("c", "absolute", "calibration")
+    index = apply(seen, decisions.examine(seen, found, takes_over=False, champion=seen.latest, why=""))
+    with pytest.raises(GateRefusedError, match=r"1\.0\.2 is not approved .* calibration spoke"):
+        decisions.promote(index, "1.0.2", seen=seen, why="")
 
 
 def test_what_is_examined_again_is_known_by_what_was_found_last():
