@@ -5,17 +5,23 @@ import logging
 import os
 import signal
 import sys
+import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import NoReturn, TypeVar
+from typing import NoReturn, TextIO, TypeVar
 
 from trainer import logs
 from trainer.errors import Interrupted, StorageError, TrainerError
 
 Options = TypeVar("Options")
 
-_noticed: list[str] = []
+#: From a signal on, others are the same notice: who passes Ctrl-C on to a process group sends two. Later, one is a way
+#: out of an answer that hangs.
+ONE_NOTICE_SECONDS = 5.0
+
+#: What was said of each notice, and when it came by ``time.monotonic``.
+_noticed: list[tuple[str, float]] = []
 
 
 def run_command(
@@ -49,7 +55,7 @@ def run_command(
 
 def output_unread(exit_code: int) -> int:
     """End quietly where nobody reads what is printed any more. Returns the exit code given."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    _let_go_nowhere(sys.stdout)
     return exit_code
 
 
@@ -60,7 +66,14 @@ def end_process(exit_code: int) -> NoReturn:
     """
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    flush()
     sys.exit(exit_code)
+
+
+def flush() -> None:
+    """Write out what waits in stdout and stderr, or drop it: Python would end with 120 where it can't be written."""
+    for stream in (sys.stdout, sys.stderr):
+        _write("", stream)
 
 
 def interrupt_on_signals() -> None:
@@ -71,7 +84,15 @@ def interrupt_on_signals() -> None:
 
 
 def write_what_can_be_written() -> None:
-    """From now on a character that stdout or stderr has no code for is escaped: their encoding may be an old one."""
+    """From now on a character that stdout or stderr has no code for is escaped: their encoding may be an old one.
+
+    What is written to one that was closed by who started us (``2>&-``) goes nowhere. Python has None in its place, and
+    the next file that is opened, a checkpoint say, would get its number, to which libraries write.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            # The lowest number that is free: its own.
+            setattr(sys, name, open(os.devnull, mode))  # noqa: SIM115 – to the process's end
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -80,7 +101,7 @@ def write_what_can_be_written() -> None:
 def raise_if_interrupted() -> None:
     """Raise Interrupted again if a signal has raised it before: what is raised in a destructor Python passes over."""
     if _noticed:
-        raise Interrupted(_noticed[0])
+        raise Interrupted(_noticed[0][0])
 
 
 @contextmanager
@@ -122,8 +143,8 @@ def fail(command: str, error: TrainerError | Interrupted | OSError, *, verbose: 
         _say_json(line, error, verbose=verbose)
         return error.exit_code
     if verbose:
-        traceback.print_exception(error)
-    print(line, file=sys.stderr)
+        say_on_stderr("".join(traceback.format_exception(error)).rstrip("\n"))
+    say_on_stderr(line)
     return error.exit_code
 
 
@@ -131,9 +152,14 @@ def refuse(command: str, findings: Iterable[object], exit_code: int, *, done: st
     """A line on stderr for each finding, and that nothing was ``done``. Returns the exit code."""
     lines = [str(finding) for finding in findings]
     for line in lines:
-        print(f"{command}: {line}", file=sys.stderr)
-    print(f"{command}: {len(lines)} finding{'s' * (len(lines) > 1)}, nothing was {done}", file=sys.stderr)
+        say_on_stderr(f"{command}: {line}")
+    say_on_stderr(f"{command}: {len(lines)} finding{'s' * (len(lines) > 1)}, nothing was {done}")
     return exit_code
+
+
+def say_on_stderr(line: str) -> None:
+    """Where nobody can hear it, as on a full disk or in a pipe without a reader, the exit code alone says why."""
+    _write(f"{line}\n", sys.stderr)
 
 
 def _say_json(line: str, error: TrainerError | Interrupted, *, verbose: bool) -> None:
@@ -143,10 +169,25 @@ def _say_json(line: str, error: TrainerError | Interrupted, *, verbose: bool) ->
     record.exit_code = error.exit_code
     if verbose:
         record.exc_info = (type(error), error, error.__traceback__)
-    print(logs.JsonFormatter().format(record), flush=True)
+    _write(f"{logs.JsonFormatter().format(record)}\n", sys.stdout)
+
+
+def _write(text: str, stream: TextIO) -> None:
+    try:
+        stream.write(text)
+        stream.flush()
+    except OSError:  # It stays in the stream's buffer, and Python would fail to flush it once more at the end.
+        _let_go_nowhere(stream)
+
+
+def _let_go_nowhere(stream: TextIO) -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 def _interrupt(number: int, _frame: object) -> None:
+    now = time.monotonic()
+    if _noticed and now < _noticed[-1][1] + ONE_NOTICE_SECONDS:
+        return
     name = signal.Signals(number).name
-    _noticed.append(f"interrupted by {name} – run the same command again to go on where it stopped")
-    raise Interrupted(_noticed[-1])
+    _noticed.append((f"interrupted by {name} – run the same command again to go on where it stopped", now))
+    raise Interrupted(_noticed[-1][0])

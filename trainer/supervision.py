@@ -11,6 +11,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import NoReturn
 
+from trainer.ending import flush
 from trainer.errors import Interrupted
 
 _PASSED_ON = (signal.SIGTERM, signal.SIGINT)
@@ -27,8 +28,7 @@ def supervised(work: Callable[[], int], told: Callable[[Interrupted], int]) -> i
     If a signal ended it, ``told`` says so, and gives the exit code. SIGTERM and SIGINT are passed on, as SIGTERM; a
     child that does not end in time then is killed.
     """
-    sys.stdout.flush()
-    sys.stderr.flush()
+    flush()
     # Signals are waited for: one that came to a handler could come before the child's id is known, or after its end.
     signal.pthread_sigmask(signal.SIG_BLOCK, _WATCHED)
     child = os.fork()
@@ -78,8 +78,7 @@ def _be_the_child(work: Callable[[], int], told: Callable[[Interrupted], int]) -
         try:
             signal.signal(signal.SIGTERM, signal.SIG_IGN)  # Too late for a notice: what it ended with stands.
         finally:
-            sys.stdout.flush()
-            sys.stderr.flush()
+            flush()
             os._exit(code)
 
 

@@ -100,6 +100,14 @@ def test_the_exit_code_and_the_last_words_are_the_child_s() -> None:
     assert process.returncode == 5
 
 
+def test_the_exit_code_is_the_child_s_though_its_last_words_find_no_room() -> None:
+    env = {**os.environ, "PYTHONPATH": str(PROJECT), "PYTHONUNBUFFERED": ""}
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-c", PROGRAM, "code"]
+        done = subprocess.run(command, env=env, stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=20)
+    assert (done.returncode, done.stderr) == (5, "")
+
+
 @pytest.mark.parametrize(("work", "last"), [("unforeseen", "RuntimeError: unforeseen"), ("leaving", "leaving")])
 def test_what_nobody_foresaw_is_shown_and_exits_1(work: str, last: str) -> None:
     process = start(work)

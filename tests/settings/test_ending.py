@@ -211,3 +211,40 @@ def test_what_an_old_encoding_lacks_is_escaped(command: Sequence[str], tmp_path:
     done = subprocess.run(words, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.isascii()
+
+
+AGAIN = """
+import os, signal, sys
+from trainer import ending
+from trainer.errors import Interrupted
+
+def signalled(number):
+    os.kill(os.getpid(), number)
+    len("heard here")
+
+ending.ONE_NOTICE_SECONDS = float(sys.argv[1])
+ending.interrupt_on_signals()
+try:
+    signalled(signal.SIGINT)
+except Interrupted as error:
+    try:
+        signalled(signal.SIGTERM)
+        code = ending.fail("command", error, verbose=False)
+    except Interrupted as second:
+        code = str(second)
+    ending.end_process(code)
+"""
+
+
+@pytest.mark.parametrize(
+    ("seconds", "code", "told"),
+    [("60", 9, "command: interrupted by SIGINT – "), ("0", 1, "interrupted by SIGTERM – ")],
+)
+def test_a_second_signal_cuts_the_answer_to_the_first_short_only_where_it_is_late(
+    seconds: str, code: int, told: str
+) -> None:
+    """Whoever passes Ctrl-C on to a process group sends two."""
+    done = subprocess.run([sys.executable, "-c", AGAIN, seconds], capture_output=True, text=True, check=False)
+    [line] = done.stderr.splitlines()
+    assert line.startswith(told)
+    assert done.returncode == code

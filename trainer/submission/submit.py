@@ -5,14 +5,13 @@ Nothing heavy is imported before it is needed: ``--help`` or a wrong flag answer
 
 import logging
 import os
-import sys
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trainer import logs
-from trainer.ending import refuse, run_command
+from trainer.ending import refuse, run_command, say_on_stderr
 from trainer.errors import Interrupted, NotFoundError, SettingsError, StorageError
 from trainer.submission.commandline import parse
 
@@ -143,10 +142,10 @@ def _send(job: "Job", rest: "GoogleRest", service: "JobService", options: Namesp
         _say(f"done: {model_place(job) or job_calls.about(job, 'describe', name)}")
         return 0
     for line in end.errors:
-        print(line, file=sys.stderr)
+        say_on_stderr(line)
     received = f"{end.state.word}: {end.state.error or 'no reason given'}"
     failure = StorageError(f"the job {number} did not succeed", expected="its success", received=received, do=end.cause)
-    print(f"scripts/submit: {failure}", file=sys.stderr)
+    say_on_stderr(f"scripts/submit: {failure}")
     return end.exit_code
 
 
