@@ -11,7 +11,14 @@ def load_yaml(text: str) -> Any:
     import yaml
 
     class Loader(yaml.SafeLoader):
-        """Knows no key twice."""
+        """Knows no key twice, nor a value that is not of its tag, as of ``!!bool maybe`` or ``!!int ""``."""
+
+        def construct_object(self, node: Any, deep: bool = False) -> Any:
+            try:
+                return super().construct_object(node, deep)
+            except (LookupError, AttributeError, TypeError, ArithmeticError) as error:  # As it befell each tag's code.
+                shown = repr(node.value) if isinstance(node.value, str) else f"a {node.id}"
+                raise ValueError(f"line {node.start_mark.line + 1}: {shown} is not of its tag {node.tag}") from error
 
     def construct(loader: Any, node: Any, deep: bool = False) -> Any:
         keys: list[Any] = []
@@ -29,5 +36,3 @@ def load_yaml(text: str) -> Any:
         return yaml.load(text, Loader=Loader)  # noqa: S506 – a SafeLoader
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
-    except KeyError as error:  # As of "!!bool maybe".
-        raise ValueError(f"{error} is not of its tag") from error

@@ -67,6 +67,23 @@ def test_a_file_that_yaml_chokes_on_is_one_line(config, text):
         parse(config(text), {})
 
 
+NOT_OF_THEIR_TAGS = [
+    ("!!bool maybe", "'maybe' is not of its tag tag:yaml.org,2002:bool"),
+    ('!!int ""', "'' is not of its tag tag:yaml.org,2002:int"),
+    ('!!float ""', "'' is not of its tag tag:yaml.org,2002:float"),
+    ("!!float " + ":".join(["1"] * 200), "is not of its tag tag:yaml.org,2002:float"),
+    ("!!timestamp x", "'x' is not of its tag tag:yaml.org,2002:timestamp"),
+    ("[1, !!timestamp x]", "'x' is not of its tag tag:yaml.org,2002:timestamp"),
+    ("!!map [1]", "a sequence is not of its tag tag:yaml.org,2002:map"),
+]
+
+
+@pytest.mark.parametrize(("value", "message"), NOT_OF_THEIR_TAGS)
+def test_a_value_that_is_not_of_its_tag_is_told_with_its_line(config, value, message):
+    with pytest.raises(SettingsError, match=f"^--config .* – received line 2: .*{message} – write"):
+        parse(config(f"seed: 1\ndata: {value}"), {})
+
+
 def test_a_file_may_name_the_preset_and_a_flag_another(config):
     file = config("preset: quick")
     assert parse(file, {}).epochs == 4
