@@ -261,6 +261,7 @@ def open_checkpoints(job: Job) -> "tuple[Checkpoints, TrainingState | None]":
     settings = job.settings
     folder = open_folder(settings.resolved_checkpoint_dir(job.run_id))
     folder.check_writable()
+    folder.remove_unfinished()  # Of a run that was killed while it saved, as large as a checkpoint.
     checkpoints = Checkpoints(
         folder,
         {

@@ -167,6 +167,19 @@ def test_a_signal_that_python_passed_over_is_answered_after_the_epoch(cache: Pat
     assert "epoch 2/3" not in done.stderr
 
 
+def test_what_a_killed_run_left_half_written_is_gone_once_nobody_can_be_writing_it(cache: Path, tmp_path: Path) -> None:
+    (tmp_path / "checkpoints").mkdir()
+    left, at_work = (tmp_path / "checkpoints" / f".trainer-{name}.tmp" for name in ("left", "at-work"))
+    for path in (left, at_work):
+        path.write_bytes(b"half a checkpoint")
+    long_ago = time.time() - 3700
+    os.utime(left, (long_ago, long_ago))
+    words = [*QUICK, "--resume", "require", "--checkpoint-dir", "checkpoints"]
+    refused = run_job(words, cache=cache, folder=tmp_path, light=True)
+    assert "there is no checkpoint in" in refused.stderr
+    assert (left.exists(), at_work.exists()) == (False, True)
+
+
 def test_resume_require_refuses_to_start_over(cache: Path, tmp_path: Path) -> None:
     refused = run_job([*QUICK, "--resume", "require"], cache=cache, folder=tmp_path, light=True)
     assert refused.returncode == 5

@@ -87,6 +87,12 @@ def test_check_writable_leaves_nothing(folder: Folder, server) -> None:
         assert list(Path(folder.uri).iterdir()) == []
 
 
+def test_what_is_whole_is_no_leftover(folder: Folder) -> None:
+    folder.write("epoch-00001.npz", b"1")
+    folder.remove_unfinished()
+    assert folder.names() == ["epoch-00001.npz"]
+
+
 BAD_NAMES = ["", "/etc/passwd", "../x", "a/../../x", "a//b", "a/", "./a", "a\n", "a\0b"]
 
 

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -60,6 +61,21 @@ with atomic.replacing(Path({str(tmp_path)!r}, "x")) as file:
     assert len(_everything(tmp_path)) == 1
     assert open_folder(tmp_path).names() == []
     assert not open_folder(tmp_path).exists("x")
+
+
+def test_what_nobody_writes_any_more_is_removed(tmp_path: Path) -> None:
+    folder = open_folder(tmp_path)
+    folder.remove_unfinished()
+    long_ago = time.time() - 3700
+    for name in (".trainer-old.tmp", ".trainer-publish.lock", "old.tmp", "within/.trainer-old.tmp", "epoch-00001.npz"):
+        folder.write(name, b"half")
+        os.utime(tmp_path / name, (long_ago, long_ago))
+    folder.write(".trainer-new.tmp", b"half")
+    (tmp_path / ".trainer-folder.tmp").mkdir()
+    os.utime(tmp_path / ".trainer-folder.tmp", (long_ago, long_ago))
+    folder.remove_unfinished()
+    kept = [".trainer-new.tmp", ".trainer-publish.lock", "epoch-00001.npz", "old.tmp", "within/.trainer-old.tmp"]
+    assert _everything(tmp_path) == kept
 
 
 def test_without_hard_links_one_creation_wins_all_the_same(tmp_path: Path, monkeypatch) -> None:

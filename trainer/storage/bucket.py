@@ -94,6 +94,9 @@ class BucketFolder:
         self.write(probe, b"probe")
         self.delete(probe)
 
+    def remove_unfinished(self) -> None:
+        """Nothing: an upload that was cut short is no object."""
+
     @contextmanager
     def publication(self, marker: str, content: bytes) -> Iterator["BucketPublication"]:
         publication = BucketPublication(self, marker, content)

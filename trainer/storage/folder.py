@@ -63,6 +63,12 @@ class Folder(Protocol):
     def check_writable(self) -> None:
         """Write and delete a probe, creating the folder, so that a long run does not fail at its end."""
 
+    def remove_unfinished(self) -> None:
+        """Remove what killed writers have left half-written here, not in folders within; best effort, as it is hidden.
+
+        What is younger than an hour stays: another process may be writing it.
+        """
+
     def publication(self, marker: str, content: bytes) -> AbstractContextManager[Publication]:
         """The right to fill this folder and then create ``marker`` with ``content``."""
 

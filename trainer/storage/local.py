@@ -3,9 +3,10 @@
 import fcntl
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -14,6 +15,8 @@ from trainer.storage.atomic import UNFINISHED_SUFFIX, creating, file_errors, rep
 from trainer.storage.folder import HIDDEN_PREFIX, check_name, is_hidden
 
 _LOCK_NAME = f"{HIDDEN_PREFIX}publish.lock"
+#: A file that nothing was written to for so long has no writer any more.
+_UNFINISHED_SECONDS = 3600
 
 
 def with_home(path: str | Path) -> Path:
@@ -88,6 +91,12 @@ class LocalFolder:
         probe = f"{HIDDEN_PREFIX}{uuid.uuid4().hex}.probe"
         self.write(probe, b"probe")
         self.delete(probe)
+
+    def remove_unfinished(self) -> None:
+        for path in self._root.glob(f"{HIDDEN_PREFIX}*{UNFINISHED_SUFFIX}"):
+            with suppress(OSError):  # Another process was faster, or it is not ours to remove: it is in nobody's way.
+                if path.stat().st_mtime < time.time() - _UNFINISHED_SECONDS:
+                    path.unlink()
 
     @contextmanager
     def publication(self, marker: str, content: bytes) -> Iterator["LocalPublication"]:
