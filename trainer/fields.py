@@ -62,18 +62,29 @@ def _place(text: str) -> str:
 
 
 def _local(raw: object) -> Path:
+    return Path(_expanded(str(_unopened(raw))))
+
+
+def _unopened(raw: object) -> Path:
     if not isinstance(raw, (str, Path)) or "://" in str(raw) or not str(raw).strip():
         raise ValueError(raw)
-    return Path(_expanded(str(raw)))
+    return Path(_told(str(raw)))
 
 
 def _expanded(path: str) -> str:
     """With the home folder for ``~``. Raises ValueError where there is none, and for what no document can hold."""
-    expanded = os.path.expanduser(path)
-    expanded.encode()
-    if expanded.startswith("~") or "\0" in expanded:
+    expanded = os.path.expanduser(_told(path))
+    if expanded.startswith("~"):
         raise ValueError(path)
     return expanded
+
+
+def _told(path: str) -> str:
+    """Raises ValueError for what no document can hold."""
+    path.encode()
+    if "\0" in path:
+        raise ValueError(path)
+    return path
 
 
 Whole = Annotated[int, BeforeValidator(_number), Form("N", "an integer")]
@@ -102,6 +113,8 @@ ExperimentName = Annotated[
 #: A local folder, ``~`` expanded, or ``gs://bucket/prefix`` without trailing slash.
 Place = Annotated[Text, AfterValidator(_place), Form("PLACE", "a folder or gs://bucket/prefix")]
 Folder = Annotated[Path, BeforeValidator(_local), Form("FOLDER", "a local folder")]
+#: ``~`` is left to who opens it: there may be no home folder, nor a need for one.
+UnopenedFolder = Annotated[Path, BeforeValidator(_unopened), Form("FOLDER", "a local folder")]
 
 _SIGNS = {"gt": ">", "ge": "≥", "lt": "<", "le": "≤"}
 

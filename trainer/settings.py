@@ -30,6 +30,7 @@ from trainer.fields import (
     Real,
     Switch,
     Text,
+    UnopenedFolder,
     Whole,
     Widths,
     about,
@@ -67,7 +68,7 @@ class Settings(BaseModel):
     """fashion-mnist = the folder in FASHION_MNIST_DIR, else the cache, else a download, SHA-256 pinned;
     synthetic = built in, offline; auto = the first or, if it can't be had, the second with a loud warning and
     a release-blocking mark; or the place of the four IDX files, gzipped or not"""
-    data_cache_dir: Annotated[Folder, _place()] = Path("~/.cache/fashion-mnist-trainer")
+    data_cache_dir: Annotated[UnopenedFolder, _place()] = Path("~/.cache/fashion-mnist-trainer")
     """where downloaded data is kept"""
     fashion_mnist_dir: Annotated[
         Folder | None, _place(environment="FASHION_MNIST_DIR", has_flag=False, later="none")

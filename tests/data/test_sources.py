@@ -153,14 +153,27 @@ def test_home_folder_may_be_written_with_a_tilde(
     assert_is_the_set(locate(f"~/{folder.name}", fashion_mnist_dir=None, cache_dir=tmp_path, publication=publication))
 
 
-NO_HOME = "there is no such home folder – expected a path, .* – received ~no-such-user/x – write the path out"
+NO_HOME = Path("~no-such-user/x")
 
 
-def test_without_a_home_the_cache_needs_a_place(tmp_path: Path) -> None:
-    with pytest.raises(StorageError, match=NO_HOME):
-        locate("synthetic", fashion_mnist_dir=None, cache_dir=Path("~no-such-user/x"))
-    with pytest.raises(StorageError, match=NO_HOME):
-        locate("~no-such-user/x", fashion_mnist_dir=None, cache_dir=tmp_path)
+def test_without_a_home_the_cache_needs_a_place(publication: Publication) -> None:
+    message = "no home folder to keep data in – expected .* – received ~no-such-user/x – name one with --data-cache-dir"
+    for data in ("synthetic", "fashion-mnist", "auto"):
+        with pytest.raises(StorageError, match=message):
+            locate(data, fashion_mnist_dir=None, cache_dir=NO_HOME, publication=publication)
+
+
+def test_without_a_home_data_that_are_there_need_no_cache(publication: Publication, folder: Path) -> None:
+    unpack(folder)
+    assert_is_the_set(locate(str(folder), fashion_mnist_dir=None, cache_dir=NO_HOME, publication=publication))
+    for data in ("fashion-mnist", "auto"):
+        assert_is_the_set(locate(data, fashion_mnist_dir=folder, cache_dir=NO_HOME, publication=publication))
+
+
+def test_data_in_a_home_that_there_is_none_of(tmp_path: Path) -> None:
+    message = "there is no such home folder – expected a path, .* – received ~no-such-user/x – write the path out"
+    with pytest.raises(StorageError, match=message):
+        locate(str(NO_HOME), fashion_mnist_dir=None, cache_dir=tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from pydantic.fields import FieldInfo
 
 from trainer.cloud.jobspec import is_place
 from trainer.errors import SettingsError, StorageError
-from trainer.fields import Folder, ModelName, Place, Real, Switch, Whole, Widths, as_text, form
+from trainer.fields import Folder, ModelName, Place, Real, Switch, UnopenedFolder, Whole, Widths, as_text, form
 from trainer.release.store import Registry
 from trainer.settings import Settings
 from trainer.storage import open_folder
@@ -62,7 +62,8 @@ REFUSED = [
     *[(Switch, raw) for raw in ("", "maybe", 1, 0, None)],
     *[(Choice, raw) for raw in ("", "AUTO", False, [], {})],
     *[(Place, raw) for raw in ("", " ", "gs://", "gs:///x", "s3://bucket", "https://host/x", 3, [])],
-    *[(Folder, raw) for raw in ("", " ", "gs://bucket/x", 3)],
+    *[(kind, raw) for kind in (Folder, UnopenedFolder) for raw in ("", " ", "gs://bucket/x", 3)],
+    *[(UnopenedFolder, raw) for raw in ("a\udcff", "a\0b")],
     *[(kind, raw) for kind in (Place, Folder) for raw in ("a\udcff", "a\0b", "~no-such-user/x", "~no-such-user")],
     *[(kind | None, "") for kind in (Place, Folder)],
 ]

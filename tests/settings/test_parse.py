@@ -1,3 +1,5 @@
+import pwd
+
 import pytest
 import yaml
 
@@ -65,6 +67,17 @@ DEEP = "epochs: " + "[" * 3000 + "]" * 3000
 def test_a_file_that_yaml_chokes_on_is_one_line(config, text):
     with pytest.raises(SettingsError, match="^--config .* – expected a readable YAML file"):
         parse(config(text), {})
+
+
+def test_who_has_no_home_needs_none(monkeypatch):
+    def unknown(uid):
+        raise KeyError(uid)
+
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
+    assert str(parse(["--data", "here"], {}).data_cache_dir) == "~/.cache/fashion-mnist-trainer"
+    with pytest.raises(SettingsError, match="^--gates – expected a local file – received ~/x – "):
+        parse(["--gates", "~/x"], {})
 
 
 NOT_OF_THEIR_TAGS = [

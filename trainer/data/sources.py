@@ -10,7 +10,7 @@ from trainer.data import sketches
 from trainer.data.download import Downloader, UnavailableError
 from trainer.data.idx import FILE_NAMES
 from trainer.data.published import FASHION_MNIST, Publication, sha256
-from trainer.errors import DataError
+from trainer.errors import DataError, StorageError
 from trainer.storage import open_folder, with_home
 from trainer.storage.atomic import file_errors
 
@@ -50,7 +50,6 @@ def locate(
     Raises DataError when a file is missing, is not as published though it should be, or can't be had, and
     StorageError when a folder can't be read or the cache can't be written.
     """
-    cache_dir = with_home(cache_dir)
     if data == "synthetic":
         return _synthetic(cache_dir)
     if data in ("fashion-mnist", "auto"):
@@ -69,9 +68,22 @@ def locate(
     return _describe(data, str(folder.absolute()), _files_in(folder), publication)
 
 
+def _cache(cache_dir: Path) -> Path:
+    """Where it is. Only who uses it needs it: its default lies in a home folder, which not every account has."""
+    try:
+        return with_home(cache_dir)
+    except StorageError as error:
+        raise StorageError(
+            "there is no home folder to keep data in",
+            expected="a folder for it, with ~ only for a user who has a home on this machine",
+            received=str(cache_dir),
+            do="name one with --data-cache-dir",
+        ) from error
+
+
 def _fashion_mnist(folder: Path | None, cache_dir: Path, publication: Publication) -> Source:
     if folder is None:
-        origin, paths = _cached_or_downloaded(cache_dir / "fashion-mnist", publication)
+        origin, paths = _cached_or_downloaded(_cache(cache_dir) / "fashion-mnist", publication)
         return _describe("fashion-mnist", origin, paths, publication)
     if not folder.is_dir():
         raise DataError(
@@ -101,6 +113,7 @@ def _fashion_mnist_or_synthetic(folder: Path | None, cache_dir: Path, publicatio
 
 
 def _synthetic(cache_dir: Path, *, warning: str | None = None) -> Source:
+    cache_dir = _cache(cache_dir)
     paths = sketches.locate(cache_dir)
     digests = {key: sha256(path) for key, path in paths.items()}
     return Source("synthetic", str(cache_dir), paths, digests, synthetic=True, warning=warning)
@@ -138,7 +151,7 @@ def _download_folder(uri: str, cache_dir: Path) -> Mapping[str, Path]:
     """Copies of a bucket's files. They are fetched each time: the objects may have changed."""
     folder = open_folder(uri)
     names = _choose_names(uri, folder.exists)
-    cache = cache_dir / "buckets" / hashlib.sha256(folder.uri.encode()).hexdigest()[:16]
+    cache = _cache(cache_dir) / "buckets" / hashlib.sha256(folder.uri.encode()).hexdigest()[:16]
     paths = {key: cache / name for key, name in names.items()}
     for path in paths.values():
         log.info("downloading %s/%s", folder.uri, path.name)
