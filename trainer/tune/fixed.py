@@ -4,9 +4,10 @@ from collections.abc import Mapping, Sequence
 from itertools import combinations, product
 
 from trainer.cloud.search_space import SEARCH_SPACE, Choice, SearchSpace
-from trainer.commandline import flag, read_flags
+from trainer.commandline import flag
 from trainer.errors import SettingsError
 from trainer.fields import as_text
+from trainer.origins import collect
 from trainer.settings import FIELDS, Settings
 from trainer.settings import parse as parse_settings
 
@@ -15,19 +16,29 @@ _NOT_FOR_TRIALS = ("output_dir", "checkpoint_dir", "tensorboard_dir", "register_
 
 
 def left_to_search(fixed: Sequence[str]) -> SearchSpace:
-    """The search space without what the flags of every trial fix. Raises SettingsError for what no trial may have."""
-    given, _ = read_flags(fixed, FIELDS)
+    """The search space without what the flags of every trial fix. Raises SettingsError for what no trial may have.
+
+    What a preset or a file says of a searched setting fixes nothing: there the search starts.
+    """
+    given, _ = collect(fixed, {}, FIELDS)
     for name in _NOT_FOR_TRIALS:
-        if name in given:
+        raw, origin = given[name]
+        if origin != "default" and not _switches_off(name, raw):
             do = "leave it out, and give it to the best trial's command"
+            received = flag(name) if origin == "flag" else f"{flag(name)} ({origin})"
             raise SettingsError(
-                "settings of trials", expected="none of places or of publishing", received=flag(name), do=do
+                "settings of trials", expected="none of places or of publishing", received=received, do=do
             )
-    space = {name: values for name, values in SEARCH_SPACE.items() if name not in given}
+    space = {name: values for name, values in SEARCH_SPACE.items() if given[name].origin != "flag"}
     if not space:
         do = "leave one of them out"
         raise SettingsError("nothing is left to search", expected="a searched setting", received="all given", do=do)
     return space
+
+
+def _switches_off(name: str, raw: object) -> bool:
+    """Whether the value says no, as it does of registering in a file made with ``--print-settings``."""
+    return FIELDS[name].annotation is bool and str(raw).lower() == "false"
 
 
 def settings_of_trials(fixed: Sequence[str], env: Mapping[str, str]) -> Settings:
