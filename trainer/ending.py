@@ -127,7 +127,7 @@ def shortage_told_as_interrupt() -> Iterator[None]:
         raise Interrupted(
             "the memory is too small for this training – expected room for its network and a batch – "
             f"received {name}: {(text.splitlines() or [''])[0]} – "
-            "start the same command again on a larger machine, or another one with a smaller --batch-size"
+            "start the same command again on a larger machine, or another one with a smaller --batch-size or network"
         ) from error
 
 

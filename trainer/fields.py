@@ -90,12 +90,14 @@ def _told(path: str) -> str:
 Whole = Annotated[int, BeforeValidator(_number), Form("N", "an integer")]
 Real = Annotated[float, BeforeValidator(_number), Form("X", "a number")]
 Switch = Annotated[bool, BeforeValidator(_boolean), Form("true|false", "true or false")]
+#: Of a layer. A wider one is a slip of the pen: it would run out of memory on any machine, and be told to try a larger.
+WIDEST = 65_536
 #: ``32,64,128`` as text, or a list.
 Widths = Annotated[
-    tuple[Annotated[Whole, Field(ge=1)], ...],
+    tuple[Annotated[Whole, Field(ge=1, le=WIDEST)], ...],
     BeforeValidator(_split),
     Field(min_length=1, max_length=4),
-    Form("N,N,…", "1 to 4 comma-separated values, each an integer ≥ 1"),
+    Form("N,N,…", f"1 to 4 comma-separated values, each an integer ≥ 1 and ≤ {WIDEST}"),
 ]
 Text = Annotated[str, Field(pattern=r"\S"), Form("TEXT", "a text that is not empty")]
 #: As ``trainer.release`` has it: also a Vertex AI model id.

@@ -21,6 +21,7 @@ from trainer.agreement import disagreements
 from trainer.commandline import describe, flag, table
 from trainer.errors import SettingsError
 from trainer.fields import (
+    WIDEST,
     About,
     ExperimentName,
     Folder,
@@ -149,14 +150,14 @@ class Settings(BaseModel):
     # At most four: 28 px halved by each block's pooling are 14, 7, 3, 1.
     filters: Annotated[Widths, _network()] = (32, 64, 128)
     """filters of each convolution block or stage"""
-    stem_filters: Annotated[Whole, Field(ge=0), _network()] = 0
+    stem_filters: Annotated[Whole, Field(ge=0, le=WIDEST), _network()] = 0
     """of a convolution before the first stage; 0 = none; only in the residual network"""
     stage_depth: Annotated[Whole, Field(ge=1, le=8), _network()] = 1
     """convolutions that a stage adds to its first; only in the residual network"""
     ensemble_size: Annotated[Whole, Field(ge=1, le=8), _network()] = 1
     """networks trained side by side and served as one, which answers by their mean logits; 1 = a single network; only
     in the residual network"""
-    dense_units: Annotated[Whole, Field(ge=1), _network(unit="units")] = 512
+    dense_units: Annotated[Whole, Field(ge=1, le=WIDEST), _network(unit="units")] = 512
     """width of the hidden dense layer; only the cnn has one"""
     conv_dropout: Annotated[Real, Field(ge=0, lt=1), _network()] = 0.25
     """share dropped after each block; 0 = off; only in the cnn"""

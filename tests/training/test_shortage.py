@@ -21,7 +21,7 @@ def allocated_by_jax() -> None:
 
 @pytest.mark.parametrize("allocate", [allocated_by_tensorflow, allocated_by_numpy, allocated_by_jax])
 def test_it_is_an_interruption_of_one_line(allocate) -> None:
-    message = "the memory is too small .* – expected .* – received .* – start the"
+    message = "the memory is too small .* – expected .* – received .* – start the .* a smaller --batch-size or network$"
     with pytest.raises(Interrupted, match=message) as error, shortage_told_as_interrupt():
         allocate()
     assert "\n" not in str(error.value)

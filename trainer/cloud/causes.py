@@ -45,7 +45,7 @@ CAUSES = (
     Cause(r"exec format error", "the image is for another processor: build it on Cloud Build, or for linux/amd64"),
     Cause(
         rf"\bOOM|out of memory|out-of-memory|{_ended_with(137)}",
-        "the replica ran out of memory: take a larger machine, or a smaller --batch-size",
+        "the replica ran out of memory: take a larger machine, or a smaller --batch-size or network",
     ),
     Cause(r"No space left", "the boot disk is full: raise diskSpec.bootDiskSizeGb"),
     Cause(
