@@ -104,6 +104,11 @@ def evaluate(job: Job, trained: Trained, predict: "Predict", pictures: Path) -> 
     return metrics, class_performance(probabilities, test.labels)
 
 
+def command_of(job: Job) -> str:
+    """The command that gives the same weights again, on the data that were found: ``--data auto`` may find others."""
+    return job.settings.model_copy(update={"data": job.source.name}).command()
+
+
 def describe_run(job: Job, trained: Trained) -> dict[str, Any]:
     """``params.json``: every resolved setting, and where and with what the model was made."""
     from trainer.artifacts import provenance
@@ -114,7 +119,7 @@ def describe_run(job: Job, trained: Trained) -> dict[str, Any]:
     images_seen = state.epoch * images_per_epoch(len(job.split.train), job.settings)
     return {
         "run_id": job.run_id,
-        "command": job.settings.command(),
+        "command": command_of(job),
         "settings": job.settings.as_dict(),
         "seed": job.settings.seed,
         "precision": trained.precision,
