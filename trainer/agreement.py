@@ -1,6 +1,5 @@
 """Settings that contradict each other, or of which one would be ignored."""
 
-import posixpath
 from collections.abc import Iterator
 from os.path import abspath
 from typing import TYPE_CHECKING
@@ -88,11 +87,9 @@ def _in_output(s: "Settings") -> Iterator[str]:
 
 
 def is_within(place: str, folder: str) -> bool:
-    """Whether it is that folder or lies below it, however both are spelt."""
+    """Whether it is that folder or lies below it, however both are spelt; on a bucket there is but one spelling."""
     return f"{_spelt_out(place)}/".startswith(f"{_spelt_out(folder)}/")
 
 
 def _spelt_out(place: str) -> str:
-    if place.startswith("gs://"):
-        return f"gs:/{posixpath.normpath(place.removeprefix('gs:/'))}".rstrip("/")
-    return abspath(place).rstrip("/")
+    return (place if place.startswith("gs://") else abspath(place)).rstrip("/")
