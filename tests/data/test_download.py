@@ -15,6 +15,7 @@ from tests.support.file_host import (
     delivers,
     file_host,
     never_answers,
+    packs,
     refuses,
     stalls,
     trickles,
@@ -49,6 +50,12 @@ def test_fetched_file_is_whole_and_alone(tmp_path: Path) -> None:
         assert fetch([host.url], target).startswith(host.url)
     assert only_file_in(tmp_path) == target
     assert target.read_bytes() == CONTENT
+
+
+def test_a_host_that_would_pack_the_bytes_is_asked_not_to(tmp_path: Path) -> None:
+    with file_host({f"/{NAME}": packs(CONTENT)}) as host:
+        fetch([host.url], tmp_path / NAME)
+    assert (tmp_path / NAME).read_bytes() == CONTENT
 
 
 @pytest.mark.parametrize(

@@ -131,6 +131,41 @@ def test_a_download_that_fails_leaves_no_file(folder: Folder, server, tmp_path: 
     assert list(tmp_path.iterdir()) == []
 
 
+def test_what_is_read_was_not_damaged_on_its_way(folder: Folder, server, tmp_path: Path) -> None:
+    server.damaging = True
+    message = "damaged on its way – expected the checksum .* – received gs://my-bucket/folder/x: .* – start the same"
+    for action in (lambda: folder.read("x"), lambda: folder.download("x", tmp_path / "x")):
+        with pytest.raises(StorageError, match=message):
+            action()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_what_is_written_was_not_damaged_on_its_way(folder: Folder, server) -> None:
+    server.damaging = True
+    with pytest.raises(StorageError, match="refused the request – .*: 400 Provided crc32c does not match the data"):
+        folder.write("x", b"2")
+    assert server.objects("my-bucket") == {"folder/x": b"1"}
+    with pytest.raises(StorageError, match="damaged on its way – .* – received gs://my-bucket/folder/big: "):
+        folder.write("big", b"2" * 9_000_000)  # In chunks: the client compares in the end.
+
+
+def test_a_publisher_that_is_overtaken_while_it_looks_around_puts_nothing(
+    folder: Folder, tmp_path, monkeypatch
+) -> None:
+    for name in ("older", "newer"):
+        (tmp_path / name).write_text(name)
+    generations = folder.generations
+
+    def overtaken() -> dict[str, int]:
+        bucket.BucketPublication(open_folder(folder.uri), "marker", b"").put("x", tmp_path / "newer")
+        return generations()
+
+    monkeypatch.setattr(folder, "generations", overtaken)
+    with pytest.raises(StorageError, match="another process has taken over publishing here"):
+        bucket.BucketPublication(folder, "marker", b"").put("x", tmp_path / "older")
+    assert folder.read("x") == b"newer"
+
+
 def test_objects_carry_their_type_for_the_web_console(folder: Folder, server) -> None:
     folder.write("report.html", b"")
     folder.write("saved_model.pb", b"")

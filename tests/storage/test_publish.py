@@ -89,6 +89,22 @@ def test_a_committed_folder_is_never_touched(folder: Folder, source: Path, tmp_p
     assert content_of(folder) == before
 
 
+def test_what_was_committed_since_the_first_look_stays(
+    folder: Folder, source: Path, tmp_path: Path, monkeypatch
+) -> None:
+    other = make_payload(tmp_path / "other", "b")
+    publication = folder.publication
+
+    def after_the_other(marker: str, content: bytes):
+        publish(tmp_path / "other", open_folder(folder.uri), marker=MARKER)
+        return publication(marker, content)
+
+    monkeypatch.setattr(folder, "publication", after_the_other)
+    with pytest.raises(AlreadyExistsError, match="never overwritten"):
+        publish(source, folder, marker=MARKER)
+    assert content_of(folder) == other
+
+
 def test_what_a_killed_run_left_is_replaced(folder: Folder, source: Path) -> None:
     folder.write("saved_model.pb", b"half")
     folder.write("metadata/from an older run.json", b"stale")

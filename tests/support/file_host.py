@@ -4,6 +4,7 @@ with file_host({"/file.gz": delivers(b"content")}) as host:
     download(host.url + "file.gz")
 """
 
+import gzip
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -45,6 +46,18 @@ def delivers(content: bytes) -> Answer:
     def answer(handler: "_Handler") -> None:
         handler.begin(len(content))
         handler.wfile.write(content)
+
+    return answer
+
+
+def packs(content: bytes) -> Answer:
+    """The whole content, packed on the way unless the client says that it wants none of that."""
+
+    def answer(handler: "_Handler") -> None:
+        accepted = "gzip" in handler.headers.get("Accept-Encoding", "gzip")
+        sent = gzip.compress(content) if accepted else content
+        handler.begin(len(sent), encoding="gzip" if accepted else None)
+        handler.wfile.write(sent)
 
     return answer
 
@@ -101,10 +114,12 @@ class _Handler(BaseHTTPRequestHandler):
             raise TypeError(f"served by {self.server!r}")
         return self.server
 
-    def begin(self, length: int) -> None:
+    def begin(self, length: int, *, encoding: str | None = None) -> None:
         self.send_response(HTTPStatus.OK)
         self.send_header("Content-Type", "application/gzip")
         self.send_header("Content-Length", str(length))
+        if encoding:
+            self.send_header("Content-Encoding", encoding)
         self.end_headers()
 
     def do_GET(self) -> None:

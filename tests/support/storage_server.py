@@ -66,6 +66,7 @@ class StorageServer(ThreadingHTTPServer):
         self.store = store or ObjectStore()
         self.sessions: dict[str, _Session] = {}
         self.latency_seconds = 0.0
+        self.damaging = False
         self.requests: list[str] = []
         self._faults: list[_Fault] = []
         self._lock = threading.Lock()
@@ -97,6 +98,10 @@ class StorageServer(ThreadingHTTPServer):
     def lose_responses(self, count: int, method: str | None = None) -> None:
         """The next ``count`` requests have their effect, but the client is told 503."""
         self._faults.append(_Fault(count, HTTPStatus.SERVICE_UNAVAILABLE, method, has_effect=True))
+
+    def on_its_way(self, content: bytes) -> bytes:
+        """What arrives of the bytes of an object: with ``damaging`` zeros, as many."""
+        return bytes(len(content)) if self.damaging else content
 
     def take_fault(self, method: str) -> _Fault | None:
         with self._lock:
@@ -186,7 +191,7 @@ class _Handler(BaseHTTPRequestHandler):
         return self._media(stored) if self.query.get("alt") == "media" else _json(stored.resource(bucket))
 
     def _media(self, stored: StoredObject) -> _Answer:
-        digests = checksums(stored.data)
+        digests, data = checksums(stored.data), self.server.on_its_way(stored.data)
         headers = {
             "Content-Type": stored.content_type,
             "X-Goog-Generation": str(stored.generation),
@@ -194,14 +199,14 @@ class _Handler(BaseHTTPRequestHandler):
         }
         asked = re.fullmatch(r"bytes=(\d+)-(\d*)", self.headers.get("Range", ""))
         if not asked:
-            return _Answer(HTTPStatus.OK, stored.data, headers)
-        size = len(stored.data)
+            return _Answer(HTTPStatus.OK, data, headers)
+        size = len(data)
         first, last = int(asked[1]), min(int(asked[2] or size), size - 1)
         if first >= size:
             headers["Content-Range"] = f"bytes */{size}"
             return _Answer(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE, b"", headers)
         headers["Content-Range"] = f"bytes {first}-{last}/{size}"
-        return _Answer(HTTPStatus.PARTIAL_CONTENT, stored.data[first : last + 1], headers)
+        return _Answer(HTTPStatus.PARTIAL_CONTENT, data[first : last + 1], headers)
 
     def _delete(self, bucket: str, name: str) -> _Answer:
         self.server.store.delete(bucket, name, self.query)
@@ -220,7 +225,7 @@ class _Handler(BaseHTTPRequestHandler):
             case _:
                 kind = self.headers["Content-Type"]
                 description, data = {"name": self.query["name"], "contentType": kind}, self.body
-        stored = self.server.store.put(bucket, described(description, data), self.query)
+        stored = self.server.store.put(bucket, described(description, self.server.on_its_way(data)), self.query)
         return _json(stored.resource(bucket))
 
     def _start_session(self, bucket: str) -> _Answer:
@@ -242,7 +247,7 @@ class _Handler(BaseHTTPRequestHandler):
             first = int(span.partition("-")[0])
             if first > len(session.data):
                 raise ServiceError(HTTPStatus.BAD_REQUEST, "a chunk is missing")
-            session.data[first:] = self.body
+            session.data[first:] = self.server.on_its_way(self.body)
         if session.result is None and total == str(len(session.data)):
             new = described(session.description, bytes(session.data))
             session.result = self.server.store.put(bucket, new, session.conditions)

@@ -118,6 +118,19 @@ def test_the_same_run_started_twice_commits_twice(folder: Folder) -> None:
     assert list(folder.names()) == ["epoch-00002.npz", "epoch-00003.npz"]
 
 
+def test_one_that_the_same_run_drops_before_it_is_read_is_in_nobodys_way(folder: Folder, monkeypatch) -> None:
+    Checkpoints(folder, FINGERPRINT).save(state_after(1))
+    read = folder.read
+
+    def read_too_late(name: str) -> bytes:
+        folder.delete(name)
+        return read(name)
+
+    monkeypatch.setattr(folder, "read", read_too_late)
+    Checkpoints(folder, FINGERPRINT).save(state_after(2))
+    assert list(folder.names()) == ["epoch-00002.npz"]
+
+
 def test_an_older_one_that_was_damaged_is_in_nobodys_way(folder: Folder) -> None:
     Checkpoints(folder, FINGERPRINT).save(state_after(2))
     folder.write("epoch-00001.npz", b"damaged")
