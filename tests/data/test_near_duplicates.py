@@ -3,8 +3,14 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.support.datasets import noise
+from trainer.contract import Examples
 from trainer.data import near_duplicates
+from trainer.data.checks import check
+from trainer.data.idx import Dataset
 from trainer.data.near_duplicates import distances_within, nearest_distances, thumbnails
+from trainer.data.sketches import draw
+from trainer.data.sources import Source
+from trainer.errors import DataError
 
 WITHIN = 5.0
 
@@ -61,3 +67,18 @@ def test_what_looks_the_same_from_afar_only_is_not_near() -> None:
 def test_a_set_in_which_all_are_near_is_searched_too() -> None:
     train, test = np.full((10_000, 28, 28, 1), 7, np.uint8), np.full((600, 28, 28, 1), 9, np.uint8)
     assert distances_within(thumbnails(train), thumbnails(test), within=WITHIN) == pytest.approx(np.full(600, 2.0))
+
+
+@pytest.mark.parametrize(("brightness", "levels"), [(1.0, "4.1"), (0.25, "1")])
+def test_a_test_set_made_of_training_images_is_refused(brightness: float, levels: str) -> None:
+    """But for a grey level here and there, which no copy has. Without contrast all images are near: it takes less."""
+    train, own = draw(1_000, stream=90), Source("own", "/somewhere", {}, {})
+    dimmed = Examples((train.images * brightness).astype(np.uint8), train.labels)
+    drawn = draw(500, stream=91)
+    sound = Dataset(dimmed, Examples((drawn.images * brightness).astype(np.uint8), drawn.labels))
+    assert check(sound, own)["near_duplicates"]["count"] <= 1
+    grains = np.random.default_rng(0).integers(0, 2, (500, 28, 28, 1), dtype=np.uint8)
+    noisy = Examples(np.minimum(dimmed.images[:500], 254) + grains, train.labels[:500])
+    message = rf"500 of 500 test images are nearly the same as a training image \(closer than {levels} grey levels"
+    with pytest.raises(DataError, match=message):
+        check(Dataset(dimmed, noisy), own)

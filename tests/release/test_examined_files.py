@@ -267,42 +267,6 @@ def test_an_artifact_that_does_not_answer_in_time_is_not_judged(model: Path, mon
         look(model)
 
 
-@pytest.mark.parametrize(
-    ("ending", "received"),
-    [
-        ("kill -KILL $$", "SIGKILL"),
-        ("kill -TERM $$", "SIGTERM"),
-        ("echo client: full >&2; exit 9", "full"),
-        ("echo std::bad_alloc >&2; kill -ABRT $$", "SIGABRT"),
-    ],
-)
-def test_a_client_that_the_machine_ends_says_nothing_of_the_model(
-    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ending: str, received: str
-) -> None:
-    monkeypatch.setattr(measurement.sys, "executable", client_that(tmp_path, ending))
-    with pytest.raises(Interrupted, match=f"nothing is known of it – .* – received {received} – start the same"):
-        look(model)
-
-
-@pytest.mark.parametrize("name", ["SEGV", "FPE", "ABRT"])
-def test_a_model_that_crashes_its_client_is_not_measured(
-    model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
-    ending = f"echo Check failed >&2; kill -{name} $$"
-    monkeypatch.setattr(measurement.sys, "executable", client_that(tmp_path, ending))
-    found = look(model)
-    assert {verdict.gate for verdict in found.failed} == set(GATES) - {"integrity"}
-    assert f"does not answer – expected probabilities – received SIG{name}, Check failed" in found.failed[0].sentence
-
-
-def client_that(folder: Path, ends: str) -> str:
-    """In place of Python: it ends as it is told."""
-    python = folder / "python"
-    python.write_text(f"#!/bin/sh\n{ends}\n")
-    python.chmod(0o755)
-    return str(python)
-
-
 def test_a_champion_that_the_machine_lets_not_answer_is_not_damaged(
     model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -101,8 +101,14 @@ def refuse_two_answers(folder: Path, images: NDArray[np.uint8], given: NDArray[n
         raise
     except (tf.errors.OpError, OSError, KeyError, ValueError) as error:
         raise _not_loaded(error) from error
-    if not np.allclose(by_objects(images), given, rtol=0, atol=PARITY_TOLERANCE, equal_nan=True):
-        raise GateRefusedError("the SavedModel answers TensorFlow Serving otherwise than tf.saved_model.load")
+    told = by_objects(images)
+    if not np.allclose(told, given, rtol=0, atol=PARITY_TOLERANCE, equal_nan=True):
+        raise GateRefusedError(
+            "the SavedModel answers TensorFlow Serving otherwise than tf.saved_model.load",
+            expected=f"probabilities at most {PARITY_TOLERANCE:g} apart",
+            received=f"up to {np.abs(told - given).max():.2g}",
+            do="train it again",
+        )
 
 
 def _tensors(signature: Any) -> tuple[str, str]:
