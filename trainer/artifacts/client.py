@@ -40,6 +40,8 @@ Signature = Callable[[NDArray[np.uint8]], NDArray[np.float32]]
 def main(argv: Sequence[str]) -> int:
     """Ask the model, and return the exit code; what went wrong is one line on stderr."""
     model, questions, answers = map(Path, argv)
+    # That the loader of graphs is deprecated would else be the last that is heard of a model that crashes.
+    tf.get_logger().setLevel("ERROR")
     try:
         signature = load_signature(model)
         with np.load(questions) as images:
