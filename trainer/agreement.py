@@ -74,9 +74,11 @@ def _in_output(s: "Settings") -> Iterator[str]:
     """Into a folder that holds other files than a model's, no model is published: after the training it is too late."""
     if not s.output_dir or s.validation_only:
         return
-    places = [("--checkpoint-dir", s.checkpoint_dir), ("--tensorboard-dir", s.tensorboard_dir)]
-    if s.register_model:
-        places.append(("--registry-root", s.registry_root))
+    places = (
+        ("--checkpoint-dir", s.checkpoint_dir),
+        ("--tensorboard-dir", s.tensorboard_dir),
+        ("--registry-root", s.registry_root if s.register_model else None),
+    )
     for flag, place in places:
         if place and is_within(place, s.output_dir):
             expected, do = "another place than the --output-dir or below it", "keep it beside the model, not in it"

@@ -67,7 +67,12 @@ class Examination:
     @property
     def intact(self) -> bool:
         """Whether the files are what they were when they were committed: if not, nothing of it may be kept."""
-        return all(verdict.passed for verdict in self.verdicts if verdict.gate == "integrity")
+        return not self.damage
+
+    @property
+    def damage(self) -> tuple[Verdict, ...]:
+        """What the files are refused for. Of the other gates it is then only said that they could not measure."""
+        return tuple(verdict for verdict in self.failed if verdict.gate == "integrity")
 
     @property
     def takes_over(self) -> bool:

@@ -18,7 +18,8 @@ the model then.
 
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -78,15 +79,10 @@ def open_signature(folder: Path) -> Signature:
     """
     graph = tf.Graph()
     session = tf.compat.v1.Session(graph=graph)
-    try:
-        with graph.as_default():
-            content = tf.compat.v1.saved_model.load(session, [tf.saved_model.SERVING], str(folder))
-    except tf.errors.ResourceExhaustedError:  # The machine's, not the model's.
-        raise
-    except (tf.errors.OpError, OSError, KeyError, ValueError, RuntimeError) as error:
-        raise _not_loaded(error) from error
-    if SIGNATURE not in content.signature_def:
-        raise _not_loaded(f"only {', '.join(sorted(content.signature_def)) or 'none'}")
+    with _loading(), graph.as_default():
+        content = tf.compat.v1.saved_model.load(session, [tf.saved_model.SERVING], str(folder))
+        if SIGNATURE not in content.signature_def:
+            raise ValueError(f"only {', '.join(sorted(content.signature_def)) or 'none'}")
     image, probabilities = _tensors(content.signature_def[SIGNATURE])
     answer_at_once: Signature = session.make_callable(probabilities, feed_list=[image])
     return answer_at_once
@@ -97,12 +93,8 @@ def refuse_two_answers(folder: Path, images: NDArray[np.uint8], given: NDArray[n
 
     Raises StorageError where they can't be loaded.
     """
-    try:
+    with _loading():
         by_objects = load_predictor(folder)
-    except tf.errors.ResourceExhaustedError:
-        raise
-    except (tf.errors.OpError, OSError, KeyError, ValueError) as error:
-        raise _not_loaded(error) from error
     told = by_objects(images)
     if not np.allclose(told, given, rtol=0, atol=PARITY_TOLERANCE, equal_nan=True):
         raise GateRefusedError(
@@ -124,9 +116,17 @@ def _tensors(signature: Any) -> tuple[str, str]:
     return takes[INPUT_NAME].name, gives[OUTPUT_NAME].name
 
 
-def _not_loaded(received: object) -> StorageError:
-    expected, do = f"one with the signature {SIGNATURE}", "train it again"
-    return StorageError("the SavedModel can't be loaded", expected=expected, received=str(received), do=do)
+@contextmanager
+def _loading() -> Iterator[None]:
+    """Within the context, what TensorFlow's loaders raise for a model that they can't load is a StorageError."""
+    try:
+        yield
+    except tf.errors.ResourceExhaustedError:  # The machine's, not the model's.
+        raise
+    except (tf.errors.OpError, OSError, KeyError, ValueError, RuntimeError) as error:
+        expected, do = f"one with the signature {SIGNATURE}", "train it again"
+        what = "the SavedModel can't be loaded"
+        raise StorageError(what, expected=expected, received=str(error), do=do) from error
 
 
 def answer_all(signature: Signature, questions: Mapping[str, NDArray[np.uint8]]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 from trainer.artifacts.report import METRIC_ROWS
 from trainer.contract import CLASS_NAMES
 from trainer.evaluation.intervals import newcombe_interval
-from trainer.release.baseline import number_of
+from trainer.release.baseline import is_count, number_of
 
 Documents = Mapping[str, Mapping[str, Any]]
 
@@ -63,7 +63,7 @@ def _metrics(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[dict[str, Any]]
 def _hits(test: Mapping[str, Any]) -> tuple[int, int] | None:
     """How many of how many images were right; None where that isn't known, as of a baseline without ``n``."""
     accuracy, n = number_of(test.get("accuracy")), test.get("n")
-    if accuracy is None or not 0 <= accuracy <= 1 or type(n) is not int or not 0 < n < 2**31:
+    if accuracy is None or not 0 <= accuracy <= 1 or not is_count(n):
         return None
     return round(accuracy * n), n
 

@@ -187,8 +187,7 @@ def _judge(
     champion_folder = registry.version_folder(champion) if champion else None
     examination = examine(candidate.folder, champion_folder, seal_of(candidate, terms.public_key))
     if not examination.intact:
-        # Of the other gates it is only said that they could not measure.
-        raise _not_intact(decisions.sentences([each for each in examination.failed if each.gate == "integrity"]))
+        raise _not_intact(decisions.sentences(examination.damage))
     return content_of(candidate, examination), examination.takes_over
 
 

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from trainer.artifacts.manifest import Manifest, describe_files, write_manifest
 from trainer.contract import MANIFEST_NAME, METADATA_DIR
@@ -186,8 +186,13 @@ def _problem(name: str, value: Any) -> str | None:
     return None
 
 
+def is_count(value: Any) -> TypeGuard[int]:
+    """Whether there can be so many test images."""
+    return type(value) is int and 0 < value < 2**31
+
+
 def _count_problem(name: str, count: Any) -> str | None:
-    return None if type(count) is int and 0 < count < 2**31 else f"{name} is {count!r}, no number of images"
+    return None if is_count(count) else f"{name} is {count!r}, no number of images"
 
 
 def _fingerprint_problem(name: str, fingerprint: Any) -> str | None:

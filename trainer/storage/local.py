@@ -15,6 +15,7 @@ from trainer.storage.atomic import UNFINISHED_SUFFIX, creating, file_errors, rep
 from trainer.storage.folder import HIDDEN_PREFIX, check_name, is_hidden
 
 _LOCK_NAME = f"{HIDDEN_PREFIX}publish.lock"
+_UNFINISHED = f"{HIDDEN_PREFIX}*{UNFINISHED_SUFFIX}"
 #: A file that nothing was written to for so long has no writer any more.
 _UNFINISHED_SECONDS = 3600
 
@@ -93,7 +94,7 @@ class LocalFolder:
         self.delete(probe)
 
     def remove_unfinished(self) -> None:
-        for path in self._root.glob(f"{HIDDEN_PREFIX}*{UNFINISHED_SUFFIX}"):
+        for path in self._root.glob(_UNFINISHED):
             with suppress(OSError):  # Another process was faster, or it is not ours to remove: it is in nobody's way.
                 if path.stat().st_mtime < time.time() - _UNFINISHED_SECONDS:
                     path.unlink()
@@ -102,7 +103,7 @@ class LocalFolder:
     def publication(self, marker: str, content: bytes) -> Iterator["LocalPublication"]:
         """Raises StorageError at once if another process holds the right. A killed process loses it."""
         with _lock(self._root / _LOCK_NAME):
-            self._remove_unfinished()
+            self._remove_killed_publishers()
             yield LocalPublication(self, marker, content)
 
     def _path(self, name: str) -> Path:
@@ -119,11 +120,11 @@ class LocalFolder:
     def _is_inside(self, path: Path) -> bool:
         return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(self._root))
 
-    def _remove_unfinished(self) -> None:
-        """What killed publishers were just writing."""
+    def _remove_killed_publishers(self) -> None:
+        """What they were just writing, however lately, here and in folders within: nobody else publishes now."""
         with file_errors(self._root):
             for path in self._walk():
-                if path.name.startswith(HIDDEN_PREFIX) and path.name.endswith(UNFINISHED_SUFFIX):
+                if path.match(_UNFINISHED):
                     path.unlink()
 
     def _walk(self, prefix: str = "") -> Iterator[Path]:
